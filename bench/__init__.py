@@ -1,0 +1,1 @@
+"""The project beside its peers: ratios measured in one run on one machine."""

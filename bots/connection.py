@@ -1,0 +1,314 @@
+"""Keeps a session connected: opens sockets, resumes with backoff and jitter, renews in time.
+
+What is said is `shared.session.ClientSession`'s; when and on which socket it is said is decided
+here, as docs/SESSION.md lays down. Sockets, time and chance are arguments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Protocol
+
+from shared.errors import TRY_AGAIN, CloseCode
+from shared.limits import REASON_CHARS_MAX
+from shared.messages import Close, Welcome, decode_from_server
+from shared.session import ClientSession, ClientState, Outcome
+
+from .clock import Clock
+from .websocket import ABNORMAL, Connect, Socket
+
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+SILENCE_S = 5.0
+JOIN_GIVE_UP_S = 60.0
+# A closing handshake takes a round trip; the socket itself gives up before this.
+CLOSE_WAIT_S = 2.0
+# How often silence is looked for.
+LOOK_S = 1.0
+# Spreads the clients of one server over a second, so that they do not return as one.
+RENEW_JITTER_S = 1.0
+
+# RFC 6455 section 7.4.1: a close frame without a code; and the registry's "service restart".
+NO_CODE, SERVICE_RESTART = 1005, 1012
+RESUME_CODES = TRY_AGAIN | {NO_CODE, ABNORMAL, SERVICE_RESTART}
+
+
+def backoff_s(tries: int, rng: Random) -> float:
+    """Seconds before another try, after `tries` in a row that brought no frame (SESSION rule 7)."""
+    most = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(tries, 30))
+    return most * rng.uniform(0.5, 1.0)
+
+
+class Listener(Protocol):
+    """Who hears what happens to a session; called from the event loop, in order."""
+
+    def welcomed(self) -> None:
+        """A WELCOME was taken in: the first, or after a RESUME."""
+        ...
+
+    def framed(self, outcome: Outcome, /) -> None:
+        """A FRAME was applied to the view. What the listener posts now is sent at once."""
+        ...
+
+    def troubled(self, code: int, reason: str, /) -> None:
+        """A socket was lost, refused or given up; the session goes on unless `closed` is set."""
+        ...
+
+
+class _Line:
+    """One socket of the session: when it was last heard, and whether it is still of use."""
+
+    def __init__(self, owner: Connection, now_s: float) -> None:
+        self.socket: Socket | None = None
+        self.heard_s = now_s
+        self.least_wait_s = 0.0
+        self.over = asyncio.Event()
+        # Set when a renewal on this socket succeeded or failed.
+        self.settled = asyncio.Event()
+        self.closed = asyncio.Event()
+        self._owner = owner
+
+    def message(self, payload: bytes) -> None:
+        if not self.over.is_set():
+            self._owner.hear(self, payload)
+
+    def ended(self, code: int, reason: str) -> None:
+        self.closed.set()
+        if not self.over.is_set():
+            self._owner.end(self, code, reason)
+            self.close()
+
+    def send(self, payload: bytes) -> None:
+        if self.socket is not None:
+            self.socket.send(payload)
+
+    def close(self) -> None:
+        """Hear no more, and close the socket."""
+        self.over.set()
+        self.settled.set()
+        if self.socket is not None:
+            self.socket.close()
+
+
+class Connection:
+    """Runs a session until it is gone.
+
+    `_line` is spoken on and read. While the session is renewed, `_next` waits for its WELCOME;
+    then it is spoken on, and `_old` is read until the first frame has come on its successor.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        session: ClientSession,
+        listener: Listener,
+        *,
+        connect: Connect,
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        self.welcomes = 0
+        self._url = url
+        self._session = session
+        self._listener = listener
+        self._connect = connect
+        self._clock = clock
+        self._rng = rng
+        self._line: _Line | None = None
+        self._old: _Line | None = None
+        self._next: _Line | None = None
+        self._lines: list[_Line] = []
+        self._renewal: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the session has ended."""
+        return self._session.state is ClientState.GONE
+
+    async def run(self) -> Close:
+        """Join, and stay connected until the session is gone; why it is."""
+        session, clock = self._session, self._clock
+        began_s, tries = clock.now(), 0
+        try:
+            while not self.gone:
+                frames = session.stats.frames
+                least_wait_s = await self._once()
+                if session.welcome is None and clock.now() - began_s >= JOIN_GIVE_UP_S:
+                    self.give_up(CloseCode.TIMED_OUT, f"no WELCOME within {JOIN_GIVE_UP_S:g} s")
+                tries = 0 if session.stats.frames > frames else tries
+                if not self.gone:
+                    wait_s = max(least_wait_s, backoff_s(tries, self._rng))
+                    await clock.wait(self._stopped, wait_s)
+                tries += 1
+        finally:
+            self._stop()
+            for line in self._lines:
+                await clock.wait(line.closed, CLOSE_WAIT_S)
+        return session.closed or Close(CloseCode.NORMAL, "left")
+
+    def flush(self) -> None:
+        """Send what the session has in its outbox."""
+        outbox = self._session.outbox
+        if outbox:
+            if self._line is not None:
+                for message in outbox:
+                    self._line.send(message)
+            outbox.clear()
+
+    def leave(self, reason: str = "left") -> None:
+        """Give the seat up, for a reason of this side's; `run` returns soon after."""
+        if not self.gone:
+            self._session.leave()
+            self._session.closed = Close(CloseCode.NORMAL, reason[:REASON_CHARS_MAX])
+            self.flush()
+        self._stop()
+
+    def drop(self) -> None:
+        """Lose the socket, as a network would; the session resumes."""
+        self._trouble(ABNORMAL, "dropped on purpose")
+
+    def give_up(self, code: int, reason: str) -> None:
+        """End the session without a LEAVE: the server will not have it any more."""
+        if not self.gone:
+            self._session.state = ClientState.GONE
+            self._session.closed = Close(code, reason[:REASON_CHARS_MAX])
+        self._stop()
+
+    def hear(self, line: _Line, payload: bytes) -> None:
+        """A message came on one of the session's sockets."""
+        session = self._session
+        line.heard_s = self._clock.now()
+        if (self._next or self._old) and not self._sort(line, payload):
+            return
+        welcome = session.welcome
+        try:
+            outcome = session.receive(payload)
+        except ValueError as error:
+            self._trouble(CloseCode.BAD_MESSAGE, str(error))
+            return
+        if outcome.framed:
+            if self._old is not None and line is self._line:
+                self._old.close()
+                self._old = None
+            self._listener.framed(outcome)
+        elif session.welcome is not welcome:
+            self.welcomes += 1
+            self._listener.welcomed()
+        elif outcome.closed is not None:
+            line.least_wait_s = (outcome.closed.retry_after_ms or 0) / 1000
+            self._trouble(outcome.closed.code, outcome.closed.reason)
+        elif outcome.renew_ms is not None and self._renewal is None:
+            self._renewal = asyncio.ensure_future(self._renew(outcome.renew_ms / 1000))
+        self.flush()
+
+    def end(self, line: _Line, code: int, reason: str) -> None:
+        """One of the session's sockets closed without a CLOSE."""
+        if line is not self._line or self._next is not None:
+            return
+        self._trouble(code, reason or "connection lost")
+        if code not in RESUME_CODES:
+            self.give_up(code, reason or "the server closed the connection")
+
+    def _trouble(self, code: int, reason: str) -> None:
+        """The socket spoken on is of no more use; the session resumes unless it is gone."""
+        line = self._line
+        if line is not None and not line.over.is_set():
+            line.close()
+            self._listener.troubled(code, reason)
+
+    def _sort(self, line: _Line, payload: bytes) -> bool:
+        """While two sockets are read: whether the session should take this message in."""
+        try:
+            message = decode_from_server(payload)
+        except ValueError:
+            return line is not self._next
+        if line is self._next:
+            if isinstance(message, Welcome):
+                self._old, self._line, self._next = self._line, line, None
+                line.settled.set()
+                return True
+            if isinstance(message, Close):
+                # This instance will not have us, perhaps it leaves as well; the old one goes on.
+                line.close()
+            return False
+        if isinstance(message, Close) and (line is self._old or self._next):
+            # The seat's successor is on its way or here: so the old connection says goodbye.
+            line.close()
+            return False
+        return True
+
+    async def _once(self) -> float:
+        """One connection from opening to end; the least wait before the next, in seconds."""
+        line = await self._open()
+        if line is None:
+            return 0.0
+        if self.gone:
+            line.close()
+            return 0.0
+        self._line = line
+        line.send(self._session.hello())
+        while True:
+            over = await self._clock.wait(line.over, LOOK_S)
+            if self._line is not line:
+                line = self._line
+            elif not over:
+                if self._clock.now() - line.heard_s > SILENCE_S:
+                    self._trouble(CloseCode.TIMED_OUT, f"silent for {SILENCE_S:g} s")
+            elif self._next is None:
+                break
+            else:
+                await self._clock.wait(self._next.settled, SILENCE_S)
+                if self._line is line:
+                    break
+        self._end_renewal()
+        self._line = None
+        self._session.lost()
+        return line.least_wait_s
+
+    async def _open(self) -> _Line | None:
+        line = _Line(self, self._clock.now())
+        try:
+            line.socket = await self._connect(self._url, line)
+        except OSError as error:
+            self._listener.troubled(ABNORMAL, str(error))
+            return None
+        line.heard_s = self._clock.now()
+        self._lines = [line, *(other for other in self._lines if not other.closed.is_set())]
+        return line
+
+    async def _renew(self, deadline_s: float) -> None:
+        """Open a second socket and resume on it before the first one's deadline."""
+        clock, session = self._clock, self._session
+        end_s, tries = clock.now() + deadline_s, 0
+        await clock.sleep(self._rng.uniform(0, min(RENEW_JITTER_S, deadline_s / 10)))
+        while clock.now() < end_s:
+            line = self._next = await self._open()
+            if line is not None:
+                # The session stays live on the old socket until the new one is welcomed.
+                state = session.state
+                line.send(session.hello())
+                session.state = state
+                await clock.wait(line.settled, SILENCE_S)
+                if self._line is line:
+                    break
+                line.close()
+                self._next = None
+            await clock.sleep(backoff_s(tries, self._rng))
+            tries += 1
+        self._renewal = None
+
+    def _end_renewal(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+        for line in (self._next, self._old):
+            if line is not None:
+                line.close()
+        self._renewal = self._next = self._old = None
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._end_renewal()
+        if self._line is not None:
+            self._line.close()

@@ -1,0 +1,32 @@
+/** The counts: how a session's connection fares, as `room.stats` shows it. */
+
+export class Counts {
+  ping_ms = 0;
+  frames = 0;
+  frames_skipped = 0;
+  bytes = 0;
+  resumes = 0;
+  divergence = 0;
+  gap_ms_max = 0;
+  /** When the newest frame came. */
+  heard = 0;
+
+  /**
+   * A frame that was applied.
+   * @param {number} missed frames that were left out before it
+   * @param {number} now milliseconds
+   */
+  frame(missed, now) {
+    if (this.frames++) this.gap_ms_max = Math.max(this.gap_ms_max, now - this.heard);
+    this.heard = now;
+    this.frames_skipped += missed;
+  }
+
+  /**
+   * The time a question and its answer took; smoothed.
+   * @param {number} ms
+   */
+  ping(ms) {
+    this.ping_ms = this.ping_ms ? this.ping_ms * 0.8 + ms * 0.2 : ms;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Inputs and actions on their way: numbered, kept until acknowledged, repeated when they must be.
+ */
+
+import { STALLED_FRAMES } from "./limits.js";
+import { encode } from "./msgpack.js";
+
+/** @typedef {import("./msgpack.js").Value} Value */
+/** @typedef {import("./messages.js").Limits} Limits */
+/** @typedef {import("./messages.js").Refusal} Refusal */
+/** @typedef {{ applied: true } | { applied: false, reason: string }} Outcome */
+/** @typedef {{ wire: Value[], settle: (outcome: Outcome) => void }} Asked */
+/**
+ * @typedef {{ seq: number, wire: Value[], bytes: number, asked: Asked[], refused: Map<number,
+ *   string> }} Item
+ */
+
+/** A message's type, tick and array head take less than this. */
+const HEAD_BYTES = 24;
+
+export class Inputs {
+  /** @type {Item[]} */
+  #kept = [];
+  /** @type {Asked[]} */
+  #asked = [];
+  #still = 0;
+
+  /**
+   * @param {Limits} limits
+   * @param {number} next the seq the next item takes
+   */
+  constructor(limits, next) {
+    this.limits = limits;
+    this.next = next;
+  }
+
+  /** The first seq held: the oldest item not acknowledged, or the next to be used. */
+  get first() {
+    return this.#kept[0]?.seq ?? this.next;
+  }
+
+  /**
+   * Takes an action along with the next item.
+   * @param {Asked} asked
+   * @throws {RangeError} when no message could hold it
+   */
+  ask(asked) {
+    if (encode(asked.wire).length > this.limits.message / 2) {
+      throw new RangeError(
+        `an action longer than ${this.limits.message / 2} bytes fits in no message`,
+      );
+    }
+    this.#asked.push(asked);
+  }
+
+  /**
+   * Numbers one sample and the actions asked for. Null when there is neither, or when too much is
+   * unanswered.
+   * @param {Value[] | null} input
+   * @returns {Item | null}
+   */
+  queue(input) {
+    if ((!input && !this.#asked.length) || this.#kept.length >= this.limits.unacked) return null;
+    const bytesMax = this.limits.message - HEAD_BYTES;
+    /** @type {Asked[]} */
+    const asked = [];
+    /** @type {Value[]} */
+    let wire = [this.next, input];
+    while (this.#asked.length && asked.length < this.limits.actions) {
+      const longer = [...wire, /** @type {Asked} */ (this.#asked[0]).wire];
+      if (encode(longer).length > bytesMax) break;
+      asked.push(/** @type {Asked} */ (this.#asked.shift()));
+      wire = longer;
+    }
+    const item = { seq: this.next++, wire, bytes: encode(wire).length, asked, refused: new Map() };
+    this.#kept.push(item);
+    return item;
+  }
+
+  /**
+   * Takes a frame's answer: settles the actions of items acknowledged, and counts frames without
+   * progress.
+   * @param {number} ack
+   * @param {Refusal[]} refusals
+   * @returns {{ seq: number, action: number | null, reason: string }[]} those not heard before
+   */
+  answered(ack, refusals) {
+    const fresh = [];
+    for (const [seq, index, reason] of refusals) {
+      const item = this.#kept.find((kept) => kept.seq === seq);
+      if (!item || item.refused.has(index)) continue;
+      item.refused.set(index, reason);
+      const asked = item.asked[index - 1];
+      fresh.push({ seq, action: asked ? Number(asked.wire[0]) : null, reason });
+    }
+    this.#still = this.first > ack ? this.#still + 1 : 0;
+    for (let item; (item = this.#kept[0]) && item.seq <= ack; this.#kept.shift()) settle(item);
+    // Another page used this seat and went further; its numbers are taken.
+    this.next = Math.max(this.next, ack + 1);
+    return fresh;
+  }
+
+  /** Whether items wait and the ack stood still for so long that they should be repeated. */
+  get stalled() {
+    return this.#kept.length > 0 && this.#still >= STALLED_FRAMES;
+  }
+
+  /** All items not acknowledged, oldest first. */
+  repeat() {
+    this.#still = 0;
+    return this.#kept;
+  }
+
+  /**
+   * Splits items into messages within the limits.
+   * @param {Item[]} items
+   * @returns {Value[][]} what each message holds
+   */
+  messages(items) {
+    /** @type {Value[][]} */
+    const messages = [];
+    let bytes = 0;
+    for (const item of items) {
+      const last = messages[messages.length - 1];
+      if (!last || bytes + item.bytes > this.limits.message || last.length >= this.limits.items) {
+        messages.push([item.wire]);
+        bytes = HEAD_BYTES + item.bytes;
+      } else {
+        last.push(item.wire);
+        bytes += item.bytes;
+      }
+    }
+    return messages;
+  }
+
+  /**
+   * Makes what is kept mean nothing but its number, as when a new schema gave its fields other
+   * meanings.
+   * @param {string} reason
+   */
+  blank(reason) {
+    for (const item of this.#kept) {
+      for (const { settle: tell } of item.asked.splice(0)) tell({ applied: false, reason });
+      item.wire = [item.seq, null];
+      item.bytes = encode(item.wire).length;
+    }
+    for (const { settle: tell } of this.#asked.splice(0)) tell({ applied: false, reason });
+  }
+
+  /**
+   * Gives up all that is kept, and goes on with a seq that much higher.
+   * @param {string} reason
+   * @param {number} [ahead]
+   */
+  drop(reason, ahead = 0) {
+    this.blank(reason);
+    this.#kept.length = 0;
+    this.next += ahead;
+  }
+}
+
+/** @param {Item} item */
+function settle({ asked, refused }) {
+  asked.forEach(({ settle: tell }, i) => {
+    const reason = refused.get(i + 1);
+    tell(reason === undefined ? { applied: true } : { applied: false, reason });
+  });
+}

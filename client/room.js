@@ -1,0 +1,282 @@
+/**
+ * The room as a page sees it: the newest view, the view to draw, what the player does, and what
+ * happens.
+ */
+
+import { Code, SessionEnded } from "./errors.js";
+import { Connection } from "./connection.js";
+import { Playback } from "./interpolation.js";
+import { Schedule } from "./schedule.js";
+import { toWire } from "./fields.js";
+import * as messages from "./messages.js";
+
+/** @typedef {import("./schema.js").Row} Row */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./view.js").View} View */
+/** @typedef {"added" | "changed" | "removed" | "hidden"} RowEvent */
+/** @typedef {"state" | "status" | "refused" | "frame" | "schema" | "closed"} RoomEvent */
+/** @typedef {(what: any) => void} Listener */
+
+/** @type {string[]} */
+const ROW_EVENTS = ["added", "changed", "removed", "hidden"];
+/** @type {string[]} */
+const ROOM_EVENTS = ["state", "status", "refused", "frame", "schema", "closed"];
+/** Input seqs reserved at a time in the kept seat, so that it is written once in so many inputs. */
+const SEQS_RESERVED = 256;
+
+export class Room {
+  #session;
+  #connection;
+  #keep;
+  /** @type {Schedule | null} */
+  #schedule = null;
+  /** @type {Playback | null} */
+  #playback = null;
+  /** Listeners by event, and for rows by event and table. @type {Map<string, Set<Listener>>} */
+  #listeners = new Map();
+  #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
+  #told = false;
+  #rate = { since: 0, bytes: 0, perSecond: 0 };
+
+  /**
+   * @param {Session} session
+   * @param {string} url
+   * @param {(seat: { token: Uint8Array, room: string, epoch: number, seq: number } | null) =>
+   *   void} keep
+   *   called when the seat to keep changed, with null when there is none any more
+   * @param {Partial<import("./connection.js").World>} [world]
+   */
+  constructor(session, url, keep, world) {
+    this.#session = session;
+    this.#keep = keep;
+    this.#connection = new Connection(session, url, () => this.#settle(), world);
+  }
+
+  /** Opens the connection; to be called once. */
+  start() {
+    this.#connection.start();
+    return this;
+  }
+
+  get id() {
+    return this.#session.room;
+  }
+
+  /** This player's id; 0 for a spectator. */
+  get player() {
+    return this.#session.player;
+  }
+
+  get tickRate() {
+    return this.#session.tickRate;
+  }
+
+  /** @returns {import("./session.js").State} */
+  get state() {
+    return this.#session.state;
+  }
+
+  /** Why the session ended; null while it has not. */
+  get reason() {
+    return this.#session.reason;
+  }
+
+  /** What the server says of the room: live, paused or uncommitted. */
+  get status() {
+    return this.#session.status;
+  }
+
+  get schema() {
+    return this.latest.schema;
+  }
+
+  /** The newest view, not interpolated. It never changes: the next frame makes another. */
+  get latest() {
+    return /** @type {View} */ (this.#session.view);
+  }
+
+  get stats() {
+    const { ping_ms, frames, frames_skipped, resumes, divergence, gap_ms_max } =
+      this.#session.stats;
+    return {
+      ping_ms,
+      jitter_ms: this.#schedule?.jitterMs ?? 0,
+      tick: this.latest?.tick ?? 0,
+      frames,
+      frames_skipped,
+      bytes_per_s: this.#rate.perSecond,
+      resumes,
+      divergence,
+      gap_ms_max,
+    };
+  }
+
+  /**
+   * The view to draw: a little in the past, between two ticks. It and its rows are used again by
+   * the next call.
+   * @param {number} now as `performance.now()` and `requestAnimationFrame` tell it
+   * @returns {View}
+   */
+  view(now) {
+    if (!this.#playback || !this.#schedule) return this.latest;
+    return this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+  }
+
+  /**
+   * Says what the player does: `read` is asked once a frame, and at once, so that a mistake shows
+   * here.
+   * @param {(() => Record<string, unknown> | null) | null} read null to stop; fields left out
+   *   take their defaults
+   * @throws {TypeError | RangeError} naming the field that is wrong
+   */
+  sample(read) {
+    const fields = read?.();
+    if (fields) toWire("input", this.schema.input, fields);
+    this.#session.sampler = read;
+  }
+
+  /**
+   * Asks for an action, which goes with the next frame's input.
+   * @param {string} name
+   * @param {Record<string, unknown>} [fields]
+   * @returns {Promise<import("./inputs.js").Outcome>} rejected only when the action is not as the
+   *   game declares it
+   */
+  act(name, fields = {}) {
+    return new Promise((resolve) => this.#session.act(name, fields, resolve));
+  }
+
+  /**
+   * Hears of rows (`on("added", "Runner", row => …)`; those already there are told at once, old
+   * events never) or of
+   * the room: `state`, `status`, `refused`, `frame`, `schema`, `closed`.
+   * @param {RowEvent | RoomEvent} what
+   * @param {string | Listener} table a table's name, or the listener of a room's event
+   * @param {Listener} [listener]
+   * @returns {() => void} ends it
+   */
+  on(what, table, listener) {
+    const rows = typeof table === "string";
+    const hear = rows ? listener : table;
+    const known = rows ? ROW_EVENTS : ROOM_EVENTS;
+    if (!hear || !known.includes(what)) {
+      throw new TypeError(`on takes ${ROW_EVENTS} with a table, ${ROOM_EVENTS} without`);
+    }
+    const index = rows ? this.latest.index(table) : -1;
+    const key = rows ? `${what} ${table}` : what;
+    const set = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, set.add(hear));
+    if (what === "added" && this.schema.tables[index]?.kind !== "event") {
+      for (const row of this.latest.rows(index).sorted) this.#call(hear, row);
+    }
+    return () => void set.delete(hear);
+  }
+
+  /** Gives the seat up and ends the session. */
+  leave() {
+    if (this.state === "gone") return;
+    this.#connection.stop(messages.leave());
+    this.#session.end(Code.NORMAL, "you left");
+    this.#settle();
+  }
+
+  /** Takes the seat back from the page that took it (state gone, code 4409). */
+  takeBack() {
+    if (this.reason?.code !== Code.REPLACED) throw new TypeError("no other page has this seat");
+    this.#session.takeBack();
+    this.start().#settle();
+  }
+
+  /** Tries at once instead of waiting: the network is back, or the page is looked at again. */
+  hurry() {
+    if (this.state !== "gone") this.#connection.hurry();
+  }
+
+  /** Tells what happened since the last time. */
+  #settle() {
+    const session = this.#session;
+    for (const news of session.news.splice(0)) {
+      const [what, about] = news;
+      if (what === "wrong") tell(about);
+      else if (what === "diverged") {
+        if (!this.#told) console.error(`holdfast: ${about}; asking for everything anew`);
+        this.#told = true;
+      } else if (what === "schema") this.#begin();
+      else if (what === "frame") this.#frame();
+      if (what === "change") this.#emit(`${about.what} ${about.table.name}`, about.row);
+      else this.#emit(what, about);
+      if (what === "state" && about === "gone") this.#gone();
+    }
+    if (session.token && session.inputs && session.state !== "gone")
+      this.#remember(session.token, session.inputs.next);
+  }
+
+  #begin() {
+    this.#playback = null;
+    this.#schedule = null;
+  }
+
+  #frame() {
+    const { stats, tickRate, sendEvery } = this.#session;
+    const view = this.latest;
+    this.#schedule ??= new Schedule(tickRate, sendEvery);
+    this.#playback ??= new Playback(view);
+    if (view.tick < this.#playback.newest) this.#schedule.reset();
+    this.#schedule.arrived(view.tick, stats.heard);
+    this.#playback.push(view);
+    const passed = stats.heard - this.#rate.since;
+    if (passed < 1000) return;
+    const perSecond = Math.round(((stats.bytes - this.#rate.bytes) * 1000) / passed);
+    this.#rate = {
+      since: stats.heard,
+      bytes: stats.bytes,
+      perSecond: this.#rate.since ? perSecond : 0,
+    };
+  }
+
+  #gone() {
+    const reason = /** @type {import("./session.js").Reason} */ (this.reason);
+    // The page that took the seat has its own copy; this one may want it back.
+    if (reason.code !== Code.REPLACED) this.#keep(null);
+    this.#emit("closed", new SessionEnded(reason.code, reason.reason));
+  }
+
+  /**
+   * @param {Uint8Array} token
+   * @param {number} next
+   */
+  #remember(token, next) {
+    if (token === this.#kept.token && next < this.#kept.seq) return;
+    this.#kept = { token, seq: next + SEQS_RESERVED };
+    this.#keep({ token, room: this.id, epoch: this.#session.epoch, seq: this.#kept.seq });
+  }
+
+  /**
+   * @param {string} key
+   * @param {unknown} about
+   */
+  #emit(key, about) {
+    for (const listener of this.#listeners.get(key) ?? []) this.#call(listener, about);
+  }
+
+  /**
+   * @param {Listener} listener
+   * @param {unknown} about
+   */
+  #call(listener, about) {
+    try {
+      listener(about);
+    } catch (error) {
+      tell(error);
+    }
+  }
+}
+
+/**
+ * A mistake in the page's own function shows where uncaught ones do, and stops nothing here.
+ * @param {unknown} error
+ */
+function tell(error) {
+  if (typeof reportError === "function") reportError(error);
+  else console.error(error);
+}

@@ -1,0 +1,1 @@
+"""Arena: tanks with turrets, walls that bounce shells, and a clock."""

@@ -1,0 +1,1 @@
+"""Coins: run about, pick up coins."""

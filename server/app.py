@@ -1,0 +1,237 @@
+"""One process put together: store, host, edge and listener, started and stopped in order.
+
+The only file that knows everyone. Clock, chance and store come in as arguments, so that several
+of these can run side by side in one loop of virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bots.brains import game_name, load_brain
+from bots.shapes import Shapes
+from bots.wanderer import Wanderer
+from server.config import Config
+from server.core.metrics import Metrics
+from server.core.ports import Chance, Clock
+from server.edge.api import Api, Site
+from server.edge.edge import Edge
+from server.edge.files import Files
+from server.edge.limits import EdgeLimits
+from server.edge.listener import Listener
+from server.host.host import RoomsHost
+from server.host.seat_bots import Brain
+from server.loading import LoadedGame, load_game
+from server.store.base import Store
+from shared.errors import ConfigError
+from shared.schema import Schema
+
+VERSION = "0.1.0"
+CLIENT = Path(__file__).resolve().parent.parent / "client"
+
+
+def load_games(config: Config) -> list[LoadedGame]:
+    """Every game the configuration names; ConfigError for the first that will not do."""
+    games = [load_game(spec, game_name(spec)) for spec in config.games]
+    names = [game.name for game in games]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two games are called {name}; rename one of the files")
+    for loaded in games:
+        if loaded.game.tick_rate > config.tick_rate_max:
+            raise ConfigError(
+                f"game {loaded.name} runs at {loaded.game.tick_rate} ticks a second; "
+                f"--tick-rate-max is {config.tick_rate_max}"
+            )
+        load_brain(loaded.spec)
+    return games
+
+
+def brain_maker(spec: str) -> Callable[[Schema], Brain]:
+    """Makes the brains of a game's seats."""
+
+    def make(schema: Schema) -> Brain:
+        brain = load_brain(spec)
+        if isinstance(brain, Wanderer):
+            brain.learn(Shapes(schema))
+        return brain
+
+    return make
+
+
+class App:
+    """A server. `chance` makes secrets and seeds; `kill` is what the page's button does."""
+
+    def __init__(
+        self,
+        config: Config,
+        games: Sequence[LoadedGame],
+        store: Store,
+        clock: Clock,
+        chance: Chance,
+        secret: bytes,
+        log: logging.Logger,
+        *,
+        owner: str,
+        lan: Sequence[str] = (),
+        kill: Callable[[], None] | None = None,
+    ) -> None:
+        self.metrics = Metrics()
+        self._config = config
+        self._store = store
+        self._log = log
+        self._draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.host = RoomsHost(
+            {game.name: (game.game, brain_maker(game.spec)) for game in games},
+            store,
+            clock,
+            chance,
+            self.metrics,
+            log,
+            owner=owner,
+            rooms_max=config.rooms_max,
+            standing=config.open,
+            development=config.dev,
+        )
+        self.edge = self._edge(clock, secret)
+        site = self._site(games, lan, kill if config.dev else None)
+        mounts = {"/client/": CLIENT}
+        mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
+        self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
+        self.listener = Listener(
+            accept=self.edge.accept,
+            handle=self.api.answer,
+            limits=edge_limits(config),
+            clock=clock.now,
+            origins=config.origins,
+            forwarded_position=config.forwarded_position,
+            wall=clock.wall_s,
+            log=log,
+        )
+
+    async def start(self, sock: socket.socket | None) -> None:
+        """Open the store, take up its rooms, and accept.
+
+        Without a socket, connections are made by whoever holds `listener.protocol`.
+        """
+        await self._store.open()
+        await self.host.start()
+        self.listener.start()
+        if sock is not None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self.listener.protocol, sock=sock, backlog=1024)
+
+    async def stop(self, budget_s: float) -> None:
+        """Drain: refuse, finish and commit the ticks under way, say goodbye, close the store."""
+        self._draining = True
+        self.listener.drain()
+        if self._server is not None:
+            self._server.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(budget_s / 2):
+                await self.host.drain()
+        await self.listener.close(budget_s / 4)
+        self.listener.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._store.close()
+
+    def _edge(self, clock: Clock, secret: bytes) -> Edge:
+        return Edge(
+            self.host,
+            clock,
+            self.metrics,
+            self._log,
+            secret=secret,
+            digest_ticks=self._config.digest_ticks,
+            message_bytes_max=self._config.message_bytes_max,
+            later=lambda s, call: asyncio.get_running_loop().call_later(s, call),
+            spawn=self._spawn,
+        )
+
+    def _site(
+        self, games: Sequence[LoadedGame], lan: Sequence[str], kill: Callable[[], None] | None
+    ) -> Site:
+        return Site(
+            version=VERSION,
+            development=self._config.dev,
+            lan=tuple(lan),
+            descriptions={game.name: game.description for game in games},
+            pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
+            kill=kill,
+            pid=os.getpid(),
+            bots={wish.game: wish.bots for wish in self.host.standing},
+            gauges=self._gauges,
+            ready=self._why_not_ready,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("a join failed", exc_info=task.exception())
+
+    def _gauges(self) -> dict[str, float]:
+        gauges: dict[str, float] = {
+            "rooms": len(self.host.rooms()),
+            "sessions": self.edge.sessions,
+            "draining": int(self._draining),
+        }
+        counters = self.listener.counters
+        for name in counters.__dataclass_fields__:
+            gauges[f"listener_{name}"] = getattr(counters, name)
+        return gauges
+
+    def _why_not_ready(self) -> str | None:
+        if self._draining:
+            return "draining"
+        if self.listener.counters.open_now >= self._config.connections_max:
+            return "full"
+        return None
+
+
+def edge_limits(config: Config) -> EdgeLimits:
+    """The bounds of the listener; a developer's bots all come from one address."""
+    per_address = config.connections_per_address_max
+    return EdgeLimits(
+        message_bytes_max=config.message_bytes_max,
+        connections_max=config.connections_max,
+        connections_per_address_max=config.connections_max if config.dev else per_address,
+    )
+
+
+def lan_addresses(port: int) -> list[str]:
+    """Where a phone in the same network finds this server; nothing is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # A datagram socket's connect only picks the route (documentation network, RFC 5737).
+            probe.connect(("192.0.2.1", 9))
+            address = str(probe.getsockname()[0])
+        except OSError:
+            return []
+    return [] if address.startswith(("0.", "127.")) else [f"http://{address}:{port}"]
+
+
+def kill_this_process(delay_s: float = 0.15) -> None:
+    """SIGKILL to ourselves, once the answer that says so had time to leave."""
+    asyncio.get_running_loop().call_later(delay_s, os.kill, os.getpid(), signal.SIGKILL)
+
+
+def seeded_chance(seed: int) -> Chance:
+    """Chance for tests and simulations: the same bytes for the same seed."""
+    return Random(seed).randbytes

@@ -1,0 +1,1 @@
+"""What the authority decides: rooms, fan-out, journal, lobby, tokens. Pure."""

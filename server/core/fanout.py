@@ -1,0 +1,166 @@
+"""Who gets which bytes this tick: view first, delta second, each chunk encoded once.
+
+A frame is a small head for the connection joined to a public slice shared by all who hold the same
+baseline, and to the owner's own. Where a game hides rows, each session's view is its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.chunks import Rows, array_head, by_mask, pack
+from shared.digest import Layout, owned_digest, public_digest
+from shared.history import Merged
+from shared.match import NOTHING, PLAYER_TABLE, ROOM_TABLE, Chunks, Commit, Match
+from shared.messages import FRAME
+from shared.session import ServerSession
+from shared.tables import PUBLIC, Table
+
+
+class Fanout:
+    """The frames of one committed tick of one match. Make one per tick; it remembers encodings."""
+
+    __slots__ = ("_commit", "_crc", "_deltas", "_heads", "_match", "_plain", "_players")
+
+    def __init__(self, match: Match, commit: Commit) -> None:
+        assert match.tick == commit.tick, (match.tick, commit.tick)
+        self._match = match
+        self._commit = commit
+        self._deltas: dict[int, Chunks] = {}
+        self._heads: dict[int, bytes] = {}
+        self._crc: int | None = None
+        self._players: dict[int, Any] = dict(match.tables[PLAYER_TABLE].rows)
+        # What follows the ack in the usual frame: the whole tick, for somebody who has the last.
+        self._plain: bytes | None = None
+        if not (match.game.hides or match.has_owned_columns or commit.refusals):
+            self._plain = b"\xc0\xc0" + array_head(commit.public.count) + commit.public.data
+
+    def frame(self, session: ServerSession) -> bytes:
+        """The FRAME that brings a session to this tick; the session's base moves here."""
+        match, tick = self._match, self._commit.tick
+        row = self._players.get(session.player)
+        ack = pack(row.input_seq) if row is not None else b"\x00"
+        if self._plain is not None and session.base == tick - 1 and tick > 1:
+            session.base = tick
+            return self._head(tick - 1) + ack + self._plain
+        if session.base != tick - 1 and not match.history.reaches(session.base):
+            session.base = 0
+        parts: tuple[Chunks, ...]
+        if match.game.hides:
+            parts, dropped = self._own_view(session)
+        else:
+            parts, dropped = self._shared_view(session), None
+        base = session.base
+        refusals = self._refusals(session.player, base)
+        session.base = tick
+        count = sum(part.count for part in parts)
+        rest = b"\xc0\xc0" if not refusals and not dropped else pack(refusals) + pack(dropped)
+        return b"".join(
+            [self._head(base), ack, rest, array_head(count), *(part.data for part in parts)]
+        )
+
+    def _head(self, base: int) -> bytes:
+        head = self._heads.get(base)
+        if head is None:
+            tick = self._commit.tick
+            # Packed as an array of 4; the whole is one of 8.
+            head = self._heads[base] = b"\x98" + pack((FRAME, tick, base, tick))[1:]
+        return head
+
+    def digest(self, session: ServerSession) -> int:
+        """The CRC-32 of the canonical bytes of the session's view at this tick."""
+        match = self._match
+        tables: list[dict[int, Any]] = [table.rows for table in match.tables]
+        layout = Layout.of_match(match)
+        if session.known is not None:
+            known = session.known
+            tables = [
+                {number: row for number, row in rows.items() if number in known.get(index, ())}
+                for index, rows in enumerate(tables)
+            ]
+            return owned_digest(layout, tables, session.player, public_digest(layout, tables))
+        if self._crc is None:
+            self._crc = public_digest(layout, tables)
+        if not match.has_owned_columns:
+            return self._crc
+        return owned_digest(layout, tables, session.player, self._crc)
+
+    def _shared_view(self, session: ServerSession) -> tuple[Chunks, Chunks]:
+        base, commit = session.base, self._commit
+        if base and base == commit.tick - 1:
+            # The columns of rows that belong to nobody (0) are not a spectator's (0) to see.
+            mine = commit.owners.get(session.player, NOTHING) if session.player else NOTHING
+            return commit.public, mine
+        public = self._deltas.get(base)
+        if public is None:
+            public = self._deltas[base] = self._match.delta(base)
+        return public, self._match.delta_owned(base, session.player)
+
+    def _refusals(self, player: int, base: int) -> list[list[Any]] | None:
+        commit = self._commit
+        if base == commit.tick - 1:
+            found = [refusal for refusal in commit.refusals if refusal.player == player]
+        else:
+            found = self._match.history.refusals(player, base)
+        return [[refusal.seq, refusal.part, refusal.reason] for refusal in found] or None
+
+    def _own_view(self, session: ServerSession) -> tuple[tuple[Chunks, ...], list[Any] | None]:
+        """Chunks of what this session may see now, and the rows that left its view."""
+        match, player = self._match, session.player
+        seen = visible_rows(match, player)
+        if session.known is None:
+            session.base = 0
+        merged = match.history.since(session.base) if session.base else {}
+        held = (session.known or {}) if session.base else {}
+        public: list[bytes] = []
+        owned: list[bytes] = []
+        dropped: list[Any] = []
+        for table in match.tables:
+            change = merged.get(table.index, _UNCHANGED)
+            before = held.get(table.index, set())
+            now = seen[table.index]
+            groups = _entering_and_changed(table, before, now, change)
+            gone = [number for number in change.gone if number in before]
+            chunk = table.encode(PUBLIC, groups, gone)
+            if chunk is not None:
+                public.append(chunk)
+            mine = table.encode_owned(groups).get(player) if player else None
+            if mine is not None:
+                owned.append(mine)
+            left = sorted(before - now - set(gone))
+            if left:
+                dropped.append([table.index, left])
+        session.known = seen
+        return (Chunks.of(public), Chunks.of(owned)), dropped or None
+
+
+_UNCHANGED = Merged({}, [])
+
+
+def visible_rows(match: Match, player: int) -> dict[int, set[int]]:
+    """The ids a player (0: a spectator) may see, by table; what `visible` raises passes."""
+    row: Any = match.tables[PLAYER_TABLE].rows.get(player)
+    allowed = match.game.visible(match, row)
+    if allowed is None:
+        return {table.index: set(table.rows) for table in match.tables}
+    listed = {entity.id for entity in allowed}
+    return {
+        table.index: {
+            number
+            for number, entity in table.rows.items()
+            if number in listed or table.index == ROOM_TABLE or (player and entity.owner == player)
+        }
+        for table in match.tables
+    }
+
+
+def _entering_and_changed(
+    table: Table, before: set[int], now: set[int], change: Merged
+) -> dict[int, Rows]:
+    full = table.kind._full  # pyright: ignore[reportPrivateUsage]
+    rows = table.rows
+    return by_mask(
+        (full if number not in before else change.masks[number], rows[number])
+        for number in sorted(now)
+        if number not in before or number in change.masks
+    )

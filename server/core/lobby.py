@@ -1,0 +1,159 @@
+"""Which room a player joins: options checked, rooms matched by game and options, names cleaned."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from shared.chunks import pack, unpack_stored
+from shared.errors import CloseCode, RemoteError
+from shared.game import Game
+from shared.inputs import Options
+from shared.limits import NAME_CHARS_MAX
+
+ROOM_ID_CHARS = "23456789abcdefghjkmnpqrstuvwxyz"
+ROOM_ID_LENGTH = 20
+BOTS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a JOIN asks for, checked: a certain room, or any with these options."""
+
+    game: str
+    options: Options
+    bots: int = 0
+    private: bool = False
+    room: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMeta:
+    """What a room was created with, kept beside its journal."""
+
+    game: str
+    options: tuple[Any, ...]
+    seed: int
+    bots: int
+    private: bool
+    created_ms: int
+    rules: str
+
+    def encode(self) -> bytes:
+        """As the store keeps it."""
+        seed = self.seed.to_bytes(16, "little")
+        options = list(self.options)
+        return pack(
+            [1, self.game, options, seed, self.bots, self.private, self.created_ms, self.rules]
+        )
+
+    @staticmethod
+    def decode(data: bytes) -> RoomMeta:
+        """What `encode` made; ValueError if it is something else."""
+        try:
+            fields = unpack_stored(data)
+        except ValueError:
+            fields = None
+        match fields:
+            case [
+                1,
+                str(game),
+                list(),
+                bytes(seed),
+                int(bots),
+                bool(hidden),
+                int(ms),
+                str(rules),
+                *_,
+            ]:
+                number = int.from_bytes(seed, "little")
+                return RoomMeta(game, tuple(fields[2]), number, bots, hidden, ms, rules)
+            case _:
+                raise ValueError("not a room's description of this release")
+
+
+class OpenRoom(Protocol):
+    """What the lobby must know of a room to seat somebody in it."""
+
+    @property
+    def meta(self) -> RoomMeta: ...
+    @property
+    def free_seats(self) -> int: ...
+    @property
+    def finished(self) -> bool: ...
+
+
+R = TypeVar("R", bound=OpenRoom)
+
+
+def read_wish(name: str, game: Game, options: Mapping[str, Any]) -> Wish:
+    """A JOIN's options against what the game declares; RemoteError names the wrong one."""
+    declared = game.options._fields  # pyright: ignore[reportPrivateUsage]
+    values: list[Any] = []
+    known = {"room", "bots", "private", *declared}
+    for key in options:
+        if key not in known:
+            raise _bad_option(f"{name} has no option {key!r}; it has {', '.join(sorted(known))}")
+    for key, field in declared.items():
+        try:
+            values.append(field.wire(field.value(options[key])) if key in options else None)
+        except ValueError as error:
+            raise _bad_option(f"option {key}: {error}") from None
+        if values[-1] is None:
+            values[-1] = field.wire(field.default)
+    bots = options.get("bots", 0)
+    if type(bots) is not int or not 0 <= bots <= BOTS_MAX:
+        raise _bad_option(f"option bots: {bots!r} is not a whole number from 0 to {BOTS_MAX}")
+    private = options.get("private", False)
+    if type(private) is not bool:
+        raise _bad_option("option private: expected true or false")
+    room = options.get("room")
+    if room is not None and not (type(room) is str and is_room_id(room)):
+        raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
+    return Wish(name, game.options.from_wire(values), bots, private, room)
+
+
+def is_room_id(text: str) -> bool:
+    """Whether text could be a room's id, as the store takes it."""
+    return 8 <= len(text) <= 32 and all("a" <= c <= "z" or "0" <= c <= "9" for c in text)
+
+
+def room_id(random: bytes) -> str:
+    """A room's id from `ROOM_ID_LENGTH` random bytes; letters that are not mistaken for others."""
+    assert len(random) == ROOM_ID_LENGTH
+    return "".join(ROOM_ID_CHARS[byte % len(ROOM_ID_CHARS)] for byte in random)
+
+
+def find_open(rooms: Iterable[R], wish: Wish) -> R | None:
+    """The fullest open, public room made with these options that has a free seat.
+
+    None for a private wish: such a room is made anew, and found by its id only.
+    """
+    wanted = tuple(wish.options.to_wire())
+    fitting = [
+        room
+        for room in rooms
+        if room.meta.game == wish.game
+        and not (room.meta.private or wish.private)
+        and room.meta.options == wanted
+        and room.meta.bots == wish.bots
+        and not room.finished
+        and room.free_seats > 0
+    ]
+    return min(fitting, key=lambda room: room.free_seats, default=None)
+
+
+def clean_name(name: str) -> str:
+    """A name fit to show: NFC, no control or formatting characters, single spaces, not empty."""
+    kept = "".join(
+        " " if character.isspace() else character
+        for character in unicodedata.normalize("NFC", name)
+        if character.isspace() or unicodedata.category(character)[0] != "C"
+    )
+    return " ".join(kept.split())[:NAME_CHARS_MAX].strip() or "player"
+
+
+def _bad_option(reason: str) -> RemoteError:
+    return RemoteError(CloseCode.BAD_OPTION, reason[:120])

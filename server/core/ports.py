@@ -1,0 +1,154 @@
+"""The seams between the parts of a process: what edge and host ask of each other, and of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.errors import CloseCode
+from shared.game import Game
+from shared.match import Commit, Match
+from shared.messages import Join, Status
+
+from .inbox import Item
+from .lobby import RoomMeta
+from .room import SeatRequest
+
+
+class Clock(Protocol):
+    """Time, as every component gets it."""
+
+    def now(self) -> float:
+        """Seconds of a monotonic clock."""
+        ...
+
+    def wall_s(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    def stopwatch_s(self) -> float:
+        """Seconds of the finest clock, to measure durations with and nothing else."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+class Chance(Protocol):
+    """Randomness nobody may guess, as every component gets it (tests seed it)."""
+
+    def __call__(self, length: int, /) -> bytes:
+        """That many random bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A committed tick: what may be seen from now on, and whose joins it settled."""
+
+    commit: Commit
+    seated: dict[bytes, int]
+    refused: dict[bytes, str]
+    left: tuple[int, ...]
+
+
+class Follower(Protocol):
+    """An edge's part in one room."""
+
+    def published(self, publication: Publication) -> None:
+        """A tick was committed; the match holds exactly its rows until this returns."""
+
+    def changed(self, status: Status) -> None:
+        """The room's status or epoch changed."""
+
+    def ended(self, code: CloseCode, reason: str) -> None:
+        """The room is over; nothing more comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """A committed room in numbers; `players` counts the seats of people, `bots` of brains."""
+
+    tick: int = 0
+    players: int = 0
+    bots: int = 0
+    spectators: int = 0
+    finished: bool = False
+    tick_s: float = 0.0
+
+
+class RoomPort(Protocol):
+    """A room as an edge sees it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def meta(self) -> RoomMeta: ...
+    @property
+    def game(self) -> Game: ...
+    @property
+    def match(self) -> Match: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def free_seats(self) -> int: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def census(self) -> Census: ...
+    @property
+    def settled(self) -> bool:
+        """Whether the match holds committed rows only."""
+        ...
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this follower of every tick from now on."""
+
+    def unfollow(self, follower: Follower) -> None:
+        """Stop telling it."""
+
+    def join(self, request: SeatRequest) -> None:
+        """Ask for a seat, maybe the one the nonce has already; a publication answers."""
+
+    def leave(self, player: int) -> None:
+        """Give a seat up at the next tick."""
+
+    def submit(self, player: int, items: Sequence[Item]) -> None:
+        """Queue what a player asks for."""
+
+    def jump(self, player: int, first_seq: int) -> None:
+        """A resumed session holds nothing before this seq."""
+
+    def present(self, players: set[int], spectators: int) -> None:
+        """Whose connections are open here."""
+
+    def fail(self, reason: str) -> None:
+        """End the room: a hook the edge calls raised."""
+
+
+class Host(Protocol):
+    """The rooms of this process, as an edge sees them."""
+
+    @property
+    def games(self) -> dict[str, Game]:
+        """The games served here, by name."""
+        ...
+
+    async def place(self, join: Join) -> RoomPort:
+        """The room a JOIN leads to, made if need be; RemoteError says why not."""
+        ...
+
+    def find(self, room: str) -> RoomPort | None:
+        """A room that is run here."""
+        ...
+
+    def rooms(self) -> Sequence[RoomPort]:
+        """All rooms run here."""
+        ...
+
+    async def result(self, room: str) -> bytes | None:
+        """What a match finished with, as JSON."""
+        ...

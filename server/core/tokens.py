@@ -1,0 +1,59 @@
+"""Session tokens: signed proof of a seat, opaque to clients.
+
+```
+token = version u8 | issued s u32 | player u32 | nonce 16 | room utf-8 | HMAC-SHA256, 16 bytes
+```
+The nonce is the one the seat was joined with, so that a token of a seat given up proves nothing
+for the seat's next holder. `now_s` is seconds since 1970, given by the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+
+from shared.errors import CloseCode, RemoteError
+from shared.limits import NONCE_BYTES, TOKEN_BYTES_MAX, TOKEN_LIFETIME_S
+
+_HEAD = struct.Struct(f"<BII{NONCE_BYTES}s")
+_MAC_BYTES = 16
+_VERSION = 1
+# Clocks of two processes may differ a little without either being wrong.
+_SKEW_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Whose token it is: the room, the player's id (0: a spectator), the nonce of the join."""
+
+    room: str
+    player: int
+    nonce: bytes
+
+
+def issue(secret: bytes, seat: Seat, now_s: float) -> bytes:
+    """A token for a seat."""
+    head = _HEAD.pack(_VERSION, int(now_s), seat.player, seat.nonce)
+    body = head + seat.room.encode()
+    token = body + _mac(secret, body)
+    assert len(token) <= TOKEN_BYTES_MAX
+    return token
+
+
+def check(secret: bytes, token: bytes, now_s: float) -> Seat:
+    """The seat a token proves; RemoteError(BAD_TOKEN) if it is forged, truncated or too old."""
+    body, mac = token[:-_MAC_BYTES], token[-_MAC_BYTES:]
+    if len(body) < _HEAD.size or not hmac.compare_digest(mac, _mac(secret, body)):
+        raise RemoteError(CloseCode.BAD_TOKEN, "this session token was not issued here")
+    version, issued_s, player, nonce = _HEAD.unpack_from(body)
+    if version != _VERSION:
+        raise RemoteError(CloseCode.BAD_TOKEN, "this session token is of another release; join")
+    if not -_SKEW_S <= now_s - issued_s <= TOKEN_LIFETIME_S:
+        raise RemoteError(CloseCode.BAD_TOKEN, "this session token has expired; join again")
+    return Seat(body[_HEAD.size :].decode(), player, nonce)
+
+
+def _mac(secret: bytes, body: bytes) -> bytes:
+    return hmac.new(secret, body, hashlib.sha256).digest()[:_MAC_BYTES]

@@ -1,0 +1,239 @@
+"""What plain HTTP requests get: pages, the lobby's JSON, health, metrics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from server.core.lobby import is_room_id
+from server.core.metrics import Metrics
+from server.core.ports import Clock, Host, RoomPort
+from server.edge.files import Files
+from server.edge.qr import qr_svg, shared_address, wrong_path
+from server.edge.request import Request, Response
+from shared.schema import describe
+
+JSON: Final = "application/json"
+SETTLE_TRIES: Final = 500
+ROOMS_LISTED_MAX: Final = 200
+# What the page's form begins with where no room stands open: somebody to play against.
+BOTS_USUAL: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages say of this server. `kill` is there in development only."""
+
+    version: str
+    development: bool
+    lan: tuple[str, ...]
+    descriptions: Mapping[str, str]
+    pages: Mapping[str, str]
+    bots: Mapping[str, int] = field(default_factory=dict[str, int])
+    kill: Callable[[], None] | None = None
+    pid: int = 0
+    gauges: Callable[[], dict[str, float]] = field(default=dict)
+    ready: Callable[[], str | None] = field(default=lambda: None)
+
+
+class Api:
+    """Answers requests; `answer` is the listener's handler."""
+
+    def __init__(
+        self, host: Host, files: Files, site: Site, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._host = host
+        self._files = files
+        self._site = site
+        self._clock = clock
+        self._metrics = metrics
+        self._routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
+            "/liveness_check": self._liveness,
+            "/readiness_check": self._readiness,
+            "/metrics": self._metrics_text,
+            "/api/status": self._status,
+            "/api/games": self._status,
+            "/api/rooms": self._rooms,
+            "/api/qr": self._qr,
+            "/api/kill": self._kill,
+        }
+
+    async def answer(self, request: Request) -> Response:
+        """One response to one request."""
+        route = self._routes.get(request.path)
+        if route is not None:
+            expected = "POST" if request.path == "/api/kill" else "GET"
+            if request.method not in (expected, "HEAD" if expected == "GET" else expected):
+                text = f"{request.path} takes {expected}\n".encode()
+                return Response(405, text, headers=(("Allow", expected),))
+            return await route(request)
+        if request.path.startswith("/api/"):
+            return await self._api(request)
+        if request.path == "/":
+            request = Request(
+                request.method,
+                "/client/page/index.html",
+                request.query,
+                request.headers,
+                b"",
+                request.address,
+                request.host,
+            )
+        found = self._files.answer(request)
+        return found or Response(404, b"there is nothing here; / has the page that plays\n")
+
+    async def _liveness(self, request: Request) -> Response:
+        return Response(200, b"ok\n")
+
+    async def _readiness(self, request: Request) -> Response:
+        why_not = self._site.ready()
+        return (
+            Response(200, b"ready\n") if why_not is None else Response(503, f"{why_not}\n".encode())
+        )
+
+    async def _metrics_text(self, request: Request) -> Response:
+        text = self._metrics.render(self._site.gauges())
+        return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+    async def _status(self, request: Request) -> Response:
+        site = self._site
+        games = [
+            {
+                "name": name,
+                "title": game.title or name.capitalize(),
+                "description": site.descriptions.get(name, ""),
+                "web": name in site.pages,
+                "page": site.pages.get(name),
+                "bots": site.bots.get(name, BOTS_USUAL),
+                "seats": game.seats,
+                "tick_rate": game.tick_rate,
+                "options": describe(game)[3],
+            }
+            for name, game in self._host.games.items()
+        ]
+        return _json(
+            {
+                "name": "Holdfast",
+                "version": site.version,
+                "development": site.development,
+                "pid": site.pid,
+                "lan": site.lan,
+                "games": games,
+            }
+        )
+
+    async def _rooms(self, request: Request) -> Response:
+        """The public rooms, or with `room` that one, private or not, and what it ended with.
+
+        A page asks so for the room of a link: that one is over is an answer, not an error.
+        """
+        name = request.query.get("room")
+        if name is not None:
+            return await self._certain(name)
+        wanted = request.query.get("game")
+        listed = [
+            self._describe(room)
+            for room in self._host.rooms()
+            if not room.meta.private and wanted in (None, room.meta.game)
+        ]
+        return _json({"rooms": listed[:ROOMS_LISTED_MAX]})
+
+    async def _certain(self, name: str) -> Response:
+        if not is_room_id(name):
+            return _json({"rooms": [], "result": None})
+        room = self._host.find(name)
+        result = await self._host.result(name)
+        return _json(
+            {
+                "rooms": [self._describe(room)] if room else [],
+                "result": None if result is None else json.loads(result),
+            }
+        )
+
+    async def _api(self, request: Request) -> Response:
+        match request.path.split("/")[2:]:
+            case ["rooms", name] if is_room_id(name):
+                room = self._host.find(name)
+                return _json(self._describe(room)) if room else _missing("there is no such room")
+            case ["rooms", name, "inputs"] if is_room_id(name):
+                room = self._host.find(name)
+                return await self._inputs(room) if room else _missing("there is no such room")
+            case ["rooms", name, "result"] if is_room_id(name):
+                result = await self._host.result(name)
+                return _missing("no result") if result is None else Response(200, result, JSON)
+            case _:
+                return _missing("there is no such thing in /api")
+
+    async def _inputs(self, room: RoomPort) -> Response:
+        """The journaled counters of inputs, by player: for testers who count both ends."""
+        for _ in range(SETTLE_TRIES):
+            if room.settled:
+                break
+            await self._clock.sleep(0.002)
+        else:
+            return _json({"error": "the room's tick is not committed"}, 503)
+        counters = {
+            str(player.id): {
+                "seq": player.input_seq,
+                "applied": player.inputs_applied,
+                "skipped": player.inputs_skipped,
+            }
+            for player in room.match.players
+        }
+        return _json({"room": room.id, "tick": room.match.tick, "players": counters})
+
+    async def _qr(self, request: Request) -> Response:
+        """A picture of the link to a path here, for a device that is to follow it."""
+        path = request.query.get("path", "")
+        wrong = wrong_path(path)
+        if wrong is not None:
+            return _json({"error": wrong}, 400)
+        address = shared_address(self._site.lan, request.headers)
+        if address is None:
+            return _missing("no address is known under which another device finds this server")
+        # The code of a room's link never changes while the server's address does not.
+        kept = (("Cache-Control", "private, max-age=60"),)
+        return Response(200, qr_svg(address + path), "image/svg+xml", kept)
+
+    async def _kill(self, request: Request) -> Response:
+        site = self._site
+        origin = request.headers.get("origin")
+        if site.kill is None:
+            return _json({"error": "only a server started with --dev can be killed here"}, 403)
+        if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+            return _json({"error": "this page is not of this server"}, 403)
+        ticks = {room.id: room.census.tick for room in self._host.rooms()}
+        site.kill()
+        return _json({"pid": site.pid, "rooms": ticks}, 202)
+
+    def _describe(self, room: RoomPort) -> dict[str, Any]:
+        census = room.census
+        return {
+            "room": room.id,
+            "game": room.meta.game,
+            "players": census.players,
+            "bots": census.bots,
+            "spectators": census.spectators,
+            "seats": room.game.seats,
+            "free_seats": max(0, room.free_seats),
+            "tick": census.tick,
+            "tick_rate": room.game.tick_rate,
+            "tick_ms": round(census.tick_s * 1000, 3),
+            "age_s": max(0, round(self._clock.wall_s() - room.meta.created_ms / 1000)),
+            "private": room.meta.private,
+            "status": room.status.name.lower(),
+            "finished": census.finished,
+            "epoch": room.epoch,
+        }
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    body = json.dumps(value).encode() + b"\n"
+    return Response(status, body, JSON, (("Cache-Control", "no-store"),))
+
+
+def _missing(reason: str) -> Response:
+    return _json({"error": reason}, 404)

@@ -1,0 +1,219 @@
+"""One WebSocket's conversation: bytes in, a session's decisions, bytes out.
+
+Every way a client can go wrong ends in one place, `message`, with a CLOSE that says what it was.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from server.core.inbox import decode_items
+from server.core.lobby import clean_name
+from server.core.room import SeatRequest
+from server.core.tokens import Seat
+from server.edge.follower import RoomFollower
+from server.edge.limits import Budget
+from server.edge.websocket import Peer
+from shared import limits
+from shared.errors import TRY_AGAIN, CloseCode, RemoteError
+from shared.from_client import bad, decode_from_client
+from shared.messages import (
+    Close,
+    InputMessage,
+    Join,
+    Leave,
+    Resume,
+    Role,
+    Time,
+    TimeAnswer,
+    ToServer,
+    Welcome,
+)
+from shared.session import ServerSession
+
+if TYPE_CHECKING:
+    from server.edge.edge import Edge
+
+
+class State(Enum):
+    """Where a connection stands; docs/SESSION.md has the table."""
+
+    SILENT = "nothing said yet"
+    SEATING = "waiting for the tick that seats it"
+    LIVE = "frames go out"
+    ENDED = "closed, or closing"
+
+
+class Connection:
+    """A `Receiver` for its WebSocket and a `Talker` for its room."""
+
+    __slots__ = (
+        "_edge",
+        "_follower",
+        "_items",
+        "_messages",
+        "_peer",
+        "_seat",
+        "_session",
+        "_state",
+        "_timer",
+    )
+
+    def __init__(self, edge: Edge, peer: Peer) -> None:
+        self._edge = edge
+        self._peer = peer
+        self._state = State.SILENT
+        self._follower: RoomFollower | None = None
+        self._session: ServerSession | None = None
+        self._seat: Seat | None = None
+        now = edge.clock.now
+        self._messages = Budget(limits.MESSAGES_PER_S, limits.MESSAGES_BURST, now)
+        self._items = Budget(limits.INPUT_ITEMS_PER_S, limits.INPUT_ITEMS_BURST, now)
+        self._timer = edge.later(limits.HELLO_TIMEOUT_S, self._silent_too_long)
+
+    def message(self, payload: bytes, /) -> None:
+        """Take one message; what is wrong with it closes this connection, with the reason."""
+        try:
+            if not self._messages.spend():
+                raise RemoteError(
+                    CloseCode.TOO_FAST, f"more than {limits.MESSAGES_PER_S:g} messages a second"
+                )
+            if self._state is not State.ENDED:
+                message = decode_from_client(payload)
+                if self._state is State.LIVE and type(message) is InputMessage:
+                    self._input(message)
+                else:
+                    self._take(message)
+        except RemoteError as error:
+            self.end(error.code, error.reason, error.retry_after_ms)
+
+    def closed(self, code: int, reason: str) -> None:
+        """The socket is gone; the seat, if any, is kept."""
+        self._state = State.ENDED
+        self._timer.cancel()
+        if self._follower is not None:
+            self._follower.leave(self)
+        self._edge.forget(self)
+
+    def welcome(self, seat: Seat, session: ServerSession) -> None:
+        """The seat is taken, or resumed."""
+        if self._state is State.ENDED:
+            return
+        self._state = State.LIVE
+        self._seat = seat
+        self._session = session
+        assert self._follower is not None
+        port = self._follower.port
+        self.send(
+            Welcome(
+                self._edge.token(seat),
+                port.id,
+                port.epoch,
+                seat.player,
+                port.game.tick_rate,
+                port.game.send_every,
+                self._edge.schema(port.meta.game),
+                self._edge.limits,
+            ).encode()
+        )
+
+    def send(self, payload: bytes) -> None:
+        """Send one message."""
+        self._peer.send(payload)
+
+    def buffered(self) -> int:
+        """Bytes waiting to be sent."""
+        return self._peer.buffered()
+
+    def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
+        """Say CLOSE and begin the closing handshake; saying it twice does nothing."""
+        if self._state is State.ENDED:
+            return
+        self._state = State.ENDED
+        if retry_after_ms is None and code in TRY_AGAIN:
+            retry_after_ms = 0
+        reason = reason[: limits.REASON_CHARS_MAX]
+        self._peer.send(Close(code, reason, retry_after_ms).encode())
+        self._peer.close(code, reason)
+
+    def _take(self, message: ToServer) -> None:
+        state = self._state
+        if isinstance(message, Time) and state is State.LIVE:
+            self._time(message)
+        elif isinstance(message, Leave) and state is State.LIVE:
+            self._leave()
+        elif isinstance(message, Join) and state is State.SILENT:
+            self._state = State.SEATING
+            self._timer.cancel()
+            self._edge.spawn(self._join(message))
+        elif isinstance(message, Resume) and state is State.SILENT:
+            self._state = State.SEATING
+            self._timer.cancel()
+            self._resume(message)
+        elif state is State.SILENT:
+            raise bad("the first message must be JOIN or RESUME")
+        elif state is State.SEATING:
+            raise bad("wait for WELCOME before the next message")
+        else:
+            raise bad("JOIN and RESUME are first messages; open another connection")
+
+    def _input(self, message: InputMessage) -> None:
+        follower, session = self._follower, self._session
+        assert follower is not None
+        assert session is not None
+        port = follower.port
+        # A client may hold more than the journal, if the store lost its tail with the machine.
+        fresh = session.take(message, max(session.base, session.held))
+        if not fresh:
+            return
+        if not session.player:
+            raise bad("a spectator has no inputs; report the tick held without items")
+        for _ in fresh:
+            if not self._items.spend():
+                raise RemoteError(
+                    CloseCode.TOO_FAST, f"more than {limits.INPUT_ITEMS_PER_S:g} inputs a second"
+                )
+        port.submit(session.player, decode_items(port.game, fresh))
+        self._edge.metrics.count("inputs_total", len(fresh))
+
+    def _time(self, message: Time) -> None:
+        assert self._session is not None
+        now_ms = self._edge.clock.now() * 1000
+        self.send(TimeAnswer(message.client_ms, now_ms, self._session.base).encode())
+
+    def _leave(self) -> None:
+        assert self._follower is not None
+        assert self._session is not None
+        if self._session.player:
+            self._follower.port.leave(self._session.player)
+        self.end(CloseCode.NORMAL, "left")
+
+    async def _join(self, message: Join) -> None:
+        try:
+            port = await self._edge.host.place(message)
+            if self._state is State.SEATING:
+                self._follower = self._edge.follow(port)
+                if message.role is Role.SPECTATOR:
+                    self._follower.arrive(self, Seat(port.id, 0, message.nonce), None)
+                else:
+                    name, identity = clean_name(message.name), message.identity or ""
+                    self._follower.join(self, SeatRequest(message.nonce, name, identity))
+        except RemoteError as error:
+            self.end(error.code, error.reason, error.retry_after_ms)
+        except Exception:
+            self.end(CloseCode.INTERNAL_ERROR, "the server failed; try again")
+            raise
+
+    def _resume(self, message: Resume) -> None:
+        seat = self._edge.check(message.token)
+        port = self._edge.host.find(seat.room)
+        if port is None:
+            raise RemoteError(CloseCode.ROOM_CLOSED, "the room is over")
+        self._follower = self._edge.follow(port)
+        self._follower.arrive(self, seat, message)
+
+    def _silent_too_long(self) -> None:
+        self.end(
+            CloseCode.TIMED_OUT, f"no JOIN or RESUME came within {limits.HELLO_TIMEOUT_S:g} s", 1000
+        )

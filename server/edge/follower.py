@@ -1,0 +1,223 @@
+"""An edge's part in one room: who sits where, and the fan-out of each committed tick.
+
+Frames leave only from `published`, while the match holds exactly the committed rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.core.fanout import Fanout
+from server.core.hooks import explain
+from server.core.metrics import Metrics
+from server.core.ports import Publication, RoomPort
+from server.core.room import SeatRequest
+from server.core.tokens import Seat
+from shared.errors import CloseCode, GameError, RemoteError
+from shared.limits import FRAME_BYTES_MAX
+from shared.messages import Digest, Resume, RoomStatus, Status
+from shared.session import ServerSession
+
+
+class Talker(Protocol):
+    """A connection as its room sees it."""
+
+    def welcome(self, seat: Seat, session: ServerSession) -> None:
+        """The seat is taken, or resumed: say so."""
+
+    def send(self, payload: bytes) -> None:
+        """Send one message."""
+
+    def buffered(self) -> int:
+        """Bytes waiting to be sent."""
+        ...
+
+    def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
+        """Close, saying why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    talker: Talker
+    seat: Seat
+    resume: Resume | None
+
+
+class RoomFollower:
+    """Follows one room for the connections of this edge."""
+
+    def __init__(
+        self,
+        port: RoomPort,
+        metrics: Metrics,
+        log: logging.Logger,
+        digest_ticks: int,
+        idle: Callable[[RoomFollower], None],
+    ) -> None:
+        self.port = port
+        self._metrics = metrics
+        self._log = log
+        self._digest_ticks = digest_ticks
+        self._idle = idle
+        self._sessions: dict[Talker, ServerSession] = {}
+        self._by_player: dict[int, Talker] = {}
+        self._seating: dict[bytes, Talker] = {}
+        self._arrivals: list[_Arrival] = []
+        self._moved = True
+        self._hidden_failed = False
+        self._committed = 0
+        port.follow(self)
+
+    @property
+    def sessions(self) -> int:
+        """How many connections are live here."""
+        return len(self._sessions)
+
+    @property
+    def spectators(self) -> int:
+        """How many of them watch."""
+        return len(self._sessions) - len(self._by_player)
+
+    def join(self, talker: Talker, request: SeatRequest) -> None:
+        """Seat a player at the next tick."""
+        older = self._seating.get(request.nonce)
+        self._seating[request.nonce] = talker
+        if older is not None:
+            older.end(CloseCode.REPLACED, "another connection joins with this nonce")
+        self.port.join(request)
+
+    def arrive(self, talker: Talker, seat: Seat, resume: Resume | None) -> None:
+        """Take up a session (or a spectator's watching) at the next tick."""
+        self._arrivals.append(_Arrival(talker, seat, resume))
+
+    def leave(self, talker: Talker) -> None:
+        """A connection is gone; its seat stays."""
+        session = self._sessions.pop(talker, None)
+        if session is not None and self._by_player.get(session.player) is talker:
+            del self._by_player[session.player]
+        self._seating = {n: other for n, other in self._seating.items() if other is not talker}
+        self._arrivals = [arrival for arrival in self._arrivals if arrival.talker is not talker]
+        self._moved = True
+        if not (self._sessions or self._seating or self._arrivals):
+            # Told before letting go, or the room would count an empty house as full.
+            self.port.present(set(), 0)
+            self._idle(self)
+
+    def published(self, publication: Publication) -> None:
+        """Settle joins, send this tick's frames, and tell the room who is here."""
+        tick = self._committed = publication.commit.tick
+        self._settle(publication)
+        for arrival in self._take_arrivals():
+            self._admit(arrival, tick)
+        self._dismiss(publication.left)
+        if self._moved:
+            self._moved = False
+            self.port.present(set(self._by_player), self.spectators)
+        if tick % self.port.game.send_every == 0:
+            try:
+                self._send(publication, tick)
+            except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
+                self._visible_failed(error)
+            else:
+                self._hidden_failed = False
+
+    def changed(self, status: Status) -> None:
+        """Tell everyone that the room stands still, or goes on."""
+        message = RoomStatus(self.port.epoch, self._committed, status).encode()
+        for talker in self._sessions:
+            talker.send(message)
+
+    def ended(self, code: CloseCode, reason: str) -> None:
+        """Close everyone: the room is over."""
+        everyone = [*self._sessions, *self._seating.values()]
+        everyone += [arrival.talker for arrival in self._arrivals]
+        for talker in everyone:
+            talker.end(code, reason)
+
+    def _settle(self, publication: Publication) -> None:
+        for nonce, player in publication.seated.items():
+            self._moved = True
+            talker = self._seating.pop(nonce, None)
+            if talker is not None:
+                seat = Seat(self.port.id, player, nonce)
+                self._arrivals.append(_Arrival(talker, seat, None))
+        for nonce, reason in publication.refused.items():
+            talker = self._seating.pop(nonce, None)
+            if talker is not None:
+                full = reason == "the room is full"
+                talker.end(CloseCode.ROOM_FULL if full else CloseCode.REFUSED, reason)
+
+    def _take_arrivals(self) -> list[_Arrival]:
+        arrivals, self._arrivals = self._arrivals, []
+        return arrivals
+
+    def _admit(self, arrival: _Arrival, tick: int) -> None:
+        talker, seat, resume = arrival.talker, arrival.seat, arrival.resume
+        applied = 0
+        if seat.player:
+            row = self.port.match.get(self.port.game.player, seat.player)
+            if row is None or row.nonce != seat.nonce.hex():
+                talker.end(CloseCode.ROOM_CLOSED, "the seat was given up")
+                return
+            applied = row.input_seq
+        base = resume.held if resume is not None and resume.held <= tick else 0
+        first_seq = resume.first_seq if resume is not None else 1
+        session = ServerSession(seat.player, base, applied, first_seq, tick)
+        session.held = resume.held if resume is not None else 0
+        if seat.player:
+            self.port.jump(seat.player, first_seq)
+            older = self._by_player.get(seat.player)
+            if older is not None:
+                self._sessions.pop(older, None)
+                older.end(CloseCode.REPLACED, "another connection took this seat")
+            self._by_player[seat.player] = talker
+        self._sessions[talker] = session
+        self._moved = True
+        talker.welcome(seat, session)
+
+    def _dismiss(self, left: tuple[int, ...]) -> None:
+        for player in left:
+            talker = self._by_player.pop(player, None)
+            if talker is not None:
+                self._sessions.pop(talker, None)
+                self._moved = True
+                talker.end(CloseCode.ROOM_CLOSED, "the seat was given up")
+
+    def _send(self, publication: Publication, tick: int) -> None:
+        fanout = Fanout(self.port.match, publication.commit)
+        rate, every = self.port.game.tick_rate, self.port.game.send_every
+        digest = self._digest_ticks and tick % self._digest_ticks == 0
+        sent = skipped = size = 0
+        for talker, session in list(self._sessions.items()):
+            try:
+                due = session.due(tick, rate, talker.buffered(), every)
+            except RemoteError as error:
+                talker.end(error.code, error.reason, error.retry_after_ms)
+                continue
+            if not due:
+                skipped += 1
+                continue
+            frame = fanout.frame(session)
+            if len(frame) > FRAME_BYTES_MAX:
+                # It is not sent, so nobody holds its tick.
+                session.base, session.known = 0, None
+                raise GameError(f"a frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX}")
+            talker.send(frame)
+            sent += 1
+            size += len(frame)
+            if digest:
+                talker.send(Digest(tick, fanout.digest(session)).encode())
+        self._metrics.count("frames_total", sent)
+        self._metrics.count("frames_skipped_total", skipped)
+        self._metrics.count("frame_bytes_total", size)
+
+    def _visible_failed(self, error: Exception) -> None:
+        """The game's `visible` raised: one tick without frames is forgiven, two in a row end it."""
+        self._metrics.count("game_errors_total")
+        self._log.error("room %s: frames failed", self.port.id, exc_info=error)
+        if self._hidden_failed:
+            self.port.fail(f"the game failed: {explain(error)}"[:120])
+        self._hidden_failed = True

@@ -1,0 +1,1 @@
+"""When it happens: rooms get ticks here, and their ticks get committed."""

@@ -1,0 +1,76 @@
+"""A phase: the rooms of one tick rate that step together and whose ticks are committed together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from server.core.metrics import Metrics
+from server.core.ports import Clock
+from server.host.journal_writer import JournalWriter
+from server.host.room_host import RoomHost
+from server.store.base import Append
+from shared.schedule import Schedule
+
+
+class Phase:
+    """Runs its rooms' ticks until stopped; a tick is step, commit, publish, for all of them."""
+
+    def __init__(
+        self,
+        rate: int,
+        start_s: float,
+        clock: Clock,
+        writer: JournalWriter,
+        metrics: Metrics,
+        log: logging.Logger,
+    ) -> None:
+        self.rooms: list[RoomHost] = []
+        self._schedule = Schedule(rate, start_s)
+        self._clock = clock
+        self._writer = writer
+        self._metrics = metrics
+        self._log = log
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Tick until `stop`."""
+        while not self._stopping.is_set():
+            await self._clock.sleep(self._schedule.wait_s(self._clock.now()))
+            skipped = self._schedule.skipped
+            for _ in range(self._schedule.due(self._clock.now())):
+                await self._tick()
+            if self._schedule.skipped > skipped:
+                self._metrics.count("ticks_skipped_total", self._schedule.skipped - skipped)
+
+    def stop(self) -> None:
+        """End `run` after the tick it is in."""
+        self._stopping.set()
+
+    async def _tick(self) -> None:
+        stepped: list[RoomHost] = []
+        batch: list[Append] = []
+        for room in list(self.rooms):
+            try:
+                append = await room.step()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
+                self._crashed(room, error)
+                continue
+            if append is not None:
+                stepped.append(room)
+                batch.append(append)
+        if batch:
+            for room, outcome in zip(stepped, await self._writer.commit(batch), strict=True):
+                try:
+                    room.publish(outcome)
+                except Exception as error:  # noqa: BLE001 - as above.
+                    self._crashed(room, error)
+        for room in [room for room in self.rooms if room.over is not None]:
+            self.rooms.remove(room)
+            await room.close()
+
+    def _crashed(self, room: RoomHost, error: Exception) -> None:
+        """A bug of ours ends the room it showed in; the others go on."""
+        self._metrics.count("rooms_failed_total")
+        self._log.critical("room %s: the server failed, the room ends", room.id, exc_info=error)
+        room.fail("the server failed")

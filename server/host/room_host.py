@@ -1,0 +1,306 @@
+"""One room being hosted: stepped, appended, published, in this order and never otherwise.
+
+Between step and publish nobody reads the rows; the phase that runs the room awaits the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from server.core.hooks import HookFailed, explain
+from server.core.inbox import Item
+from server.core.journal import encode_checkpoint, encode_record, restore
+from server.core.lobby import RoomMeta
+from server.core.metrics import Metrics
+from server.core.ports import Census, Clock, Follower, Publication
+from server.core.room import Room, SeatRequest, Step
+from server.host.seat_bots import SeatBots
+from server.store.base import Append, Loaded, Store, StoreUnavailable
+from server.store.base import Status as StoredStatus
+from shared.errors import CloseCode, StoreError
+from shared.game import Game
+from shared.limits import HISTORY_TICKS
+from shared.match import Match
+from shared.messages import Status
+
+CHECKPOINT_TICKS = 256
+# A store that was away while a room had to be read is asked again after this.
+RELOAD_S = 0.25
+
+
+def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
+    """The match a store holds; JournalDamaged (a StoreError) where it cannot be read."""
+    return restore(
+        game,
+        game.options.from_wire(list(meta.options)),
+        meta.seed,
+        [checkpoint.blob for checkpoint in loaded.checkpoints],
+        [record.record for record in loaded.records],
+    )
+
+
+class RoomHost:
+    """A `RoomPort` with the room behind it. `spawn` runs work beside the ticks.
+
+    `checkpointed` is the tick of the newest checkpoint the store has, 0 for none.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        meta: RoomMeta,
+        bots: SeatBots,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        log: logging.Logger,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        checkpointed: int = 0,
+    ) -> None:
+        self.meta = meta
+        self.status = Status.LIVE
+        self.over: tuple[CloseCode, str] | None = None
+        # A standing room is kept open when nobody is in it.
+        self.stands = False
+        self._room = room
+        self._bots = bots
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._spawn = spawn
+        self._followers: list[Follower] = []
+        self._step: Step | None = None
+        self._settled = True
+        self._blind = False
+        self._checkpointed = checkpointed
+        # Rooms take their checkpoints at different ticks, so that no tick pays for all of them.
+        self._phase = sum(room.id.encode()) % CHECKPOINT_TICKS
+        self._tick_s = 0.0
+        # A room taken up from the store has people in it before its first tick here.
+        self.census = self._taken(room.match.tick) if room.match.tick else Census()
+
+    @property
+    def id(self) -> str:
+        """The room's id."""
+        return self._room.id
+
+    @property
+    def game(self) -> Game:
+        """Its rules."""
+        return self._room.game
+
+    @property
+    def match(self) -> Match:
+        """Its rows; read them only when told of a publication."""
+        return self._room.match
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token this process writes with."""
+        return self._room.epoch
+
+    @property
+    def free_seats(self) -> int:
+        """Seats a human could take."""
+        return self._room.free_seats
+
+    @property
+    def settled(self) -> bool:
+        """Whether the match holds committed rows only."""
+        return self._settled
+
+    @property
+    def finished(self) -> bool:
+        """Whether the match has a result, or the room is over."""
+        return self.over is not None or (self.match.tick > 0 and self.match.room.finished > 0)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this follower of every tick from now on."""
+        self._followers.append(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        """Stop telling it."""
+        if follower in self._followers:
+            self._followers.remove(follower)
+
+    def holds(self, nonce: bytes) -> bool:
+        """Whether a seat was taken, or asked for, with this nonce."""
+        return self._room.holds(nonce)
+
+    def join(self, request: SeatRequest) -> None:
+        """Ask for a seat at the next tick, which finds the one the nonce may have already."""
+        self._room.join(request)
+
+    def leave(self, player: int) -> None:
+        """Give a seat up at the next tick."""
+        self._room.leave(player)
+
+    def submit(self, player: int, items: Sequence[Item]) -> None:
+        """Queue what a player asks for."""
+        self._room.submit(player, items)
+
+    def jump(self, player: int, first_seq: int) -> None:
+        """A resumed session holds nothing before this seq."""
+        self._room.jump(player, first_seq)
+
+    def present(self, players: set[int], spectators: int) -> None:
+        """Whose connections are open."""
+        self._room.present = players
+        self._room.spectators = spectators
+
+    def fail(self, reason: str) -> None:
+        """End the room at its next tick: a hook the edge calls raised."""
+        self.over = (CloseCode.GAME_FAILED, reason)
+
+    async def step(self) -> Append | None:
+        """Advance by one tick; what to append, or None when the room is over."""
+        if self.over is not None:
+            return None
+        began = self._clock.stopwatch_s()
+        self._bots.think(self._room)
+        self._settled = False
+        try:
+            step = self._room.step()
+        except HookFailed as failure:
+            recovered = await self._recover(failure)
+            if recovered is None:
+                return None
+            step = recovered
+        self._step = step
+        record = encode_record(step.commit)
+        self._tick_s = self._clock.stopwatch_s() - began
+        self._metrics.observe("tick_seconds", self._tick_s)
+        return Append(self.id, self.epoch, step.commit.tick, record, step.result)
+
+    def publish(self, outcome: StoreError | None) -> None:
+        """Let the tick be seen, or the room go if another owner has it."""
+        step, self._step = self._step, None
+        assert step is not None
+        if outcome is not None:
+            self._log.error("room %s: its tick was refused: %s", self.id, outcome)
+            self.over = (CloseCode.UNAVAILABLE, "the room has moved")
+            return
+        began = self._clock.stopwatch_s()
+        self._settled = True
+        publication = Publication(step.commit, step.seated, step.refused, step.left)
+        self._show_bots(step)
+        for follower in list(self._followers):
+            follower.published(publication)
+        self._count(step)
+        self._metrics.count("ticks_total")
+        self._metrics.observe("publish_seconds", self._clock.stopwatch_s() - began)
+        tick = step.commit.tick
+        if tick == 1 or (tick + self._phase) % CHECKPOINT_TICKS == 0:
+            self._spawn(self.checkpoint())
+        if self.over is None:
+            self._expire(tick)
+
+    def show(self, status: Status) -> None:
+        """Tell followers that the room stands still, or goes on."""
+        if status is not self.status:
+            self.status = status
+            for follower in list(self._followers):
+                follower.changed(status)
+
+    async def checkpoint(self) -> None:
+        """Write down all rows; the rows are read before anything is awaited.
+
+        The store keeps two, and the records after the older one: so the first is that of tick 1,
+        and the next ones lie so far apart that a whole history can always be replayed.
+        """
+        tick, newest = self.match.tick, self._checkpointed
+        if not self._settled or tick == 0 or (newest and tick - newest < HISTORY_TICKS):
+            return
+        self._checkpointed = tick
+        blob = encode_checkpoint(self.match)
+        try:
+            await self._store.checkpoint(self.id, self.epoch, tick, blob)
+        except StoreError as error:
+            self._log.warning("room %s: checkpoint of tick %d: %s", self.id, tick, error)
+
+    async def close(self) -> None:
+        """End the room for all, for the reason in `over`."""
+        assert self.over is not None
+        code, reason = self.over
+        self._log.info("room %s ends: %s", self.id, reason)
+        for follower in list(self._followers):
+            follower.ended(code, reason)
+        if code is CloseCode.UNAVAILABLE:
+            return
+        # The journal of a match whose game failed is kept, to find out why.
+        failed = code is CloseCode.GAME_FAILED
+        status = StoredStatus.QUARANTINED if failed else StoredStatus.CLOSED
+        try:
+            await self._store.set_status(self.id, self.epoch, status)
+        except StoreError as error:
+            self._log.warning("room %s: %s", self.id, error)
+
+    def _count(self, step: Step) -> None:
+        census, room, tick = self.census, self._room, step.commit.tick
+        if step.seated or step.left or census.tick == 0 or room.bots != census.bots:
+            self.census = self._taken(tick)
+            return
+        finished = self.match.room.finished > 0
+        self.census = Census(
+            tick, census.players, census.bots, room.spectators, finished, self._tick_s
+        )
+
+    def _taken(self, tick: int) -> Census:
+        """A census by counting every player."""
+        bots = sum(1 for player in self.match.players if player.bot)
+        people = len(self.match.players) - bots
+        finished = self.match.room.finished > 0
+        return Census(tick, people, bots, self._room.spectators, finished, self._tick_s)
+
+    async def _recover(self, failure: HookFailed) -> Step | None:
+        """Back to the last whole tick, then once without what the failed tick consumed."""
+        self._metrics.count("game_errors_total")
+        self._log.error("room %s: %s", self.id, failure, exc_info=failure.__cause__)
+        try:
+            loaded = await self._load()
+            self._room.recover(restored(self.game, self.meta, loaded))
+            return self._room.step_without(f"the game failed: {failure}")
+        except (HookFailed, StoreError) as again:
+            self._metrics.count("rooms_failed_total")
+            self._log.error("room %s: failed again, it ends: %s", self.id, again)
+            self.over = (CloseCode.GAME_FAILED, str(failure)[:120])
+            return None
+
+    async def _load(self) -> Loaded:
+        """What the store has of this room, once it can be asked."""
+        while True:
+            try:
+                return await self._store.load(self.id)
+            except StoreUnavailable as error:
+                self._log.warning("room %s waits for the store: %s", self.id, error)
+                await self._clock.sleep(RELOAD_S)
+
+    def _show_bots(self, step: Step) -> None:
+        """Let the brains see the tick; if the game's `visible` raises twice running, it ends."""
+        try:
+            self._bots.see(self.match, step.commit)
+        except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
+            self._metrics.count("game_errors_total")
+            self._log.error("room %s: a brain's view failed", self.id, exc_info=error)
+            if self._blind:
+                self.fail(f"the game failed: {explain(error)}"[:120])
+            self._blind = True
+        else:
+            self._blind = False
+
+    def _expire(self, tick: int) -> None:
+        room, rate = self._room, self.game.tick_rate
+        finished = self.match.room.finished
+        empty = room.empty_since
+        if finished and tick - finished >= self.game.finished_s * rate:
+            self.over = (CloseCode.ROOM_CLOSED, "the match is finished")
+        elif (
+            empty is not None
+            and tick - empty >= self.game.room_empty_s * rate
+            and not room.humans
+            and not self.stands
+        ):
+            self.over = (CloseCode.ROOM_CLOSED, "nobody is in the room")

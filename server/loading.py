@@ -1,0 +1,110 @@
+"""Games by name: `coins`, `mypkg.mygame:MyGame` or `./mygame.py`, loaded and checked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from shared.errors import ConfigError
+from shared.game import Game
+from shared.schema import describe, fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedGame:
+    """A game and where it came from. `web` is the folder of its own page, if it has one."""
+
+    name: str
+    spec: str
+    game: Game
+    description: str
+    source: Path | None
+    web: Path | None
+
+
+def load_game(spec: str, name: str) -> LoadedGame:
+    """The game of a spec; ConfigError says what is wrong with it and what would be right."""
+    wanted: str | None = None
+    if ".py" in spec or "/" in spec:
+        path, _, named = spec.partition(".py:")
+        module, wanted = _from_file(f"{path}.py" if named else path), named or None
+    elif ":" in spec:
+        path, _, wanted = spec.partition(":")
+        module = _from_module(path, spec)
+    else:
+        module = _from_module(f"games.{spec}.game", spec)
+    kind = _game_class(module, wanted, spec)
+    try:
+        game = kind()
+        game.check()
+        describe(game)
+        fingerprint(game)
+    except (ConfigError, TypeError, ValueError) as error:
+        raise ConfigError(f"game {spec!r}: {error}") from error
+    source = Path(module.__file__) if module.__file__ else None
+    web = source.parent / "web" if source else None
+    description = (module.__doc__ or kind.__doc__ or "").strip().split("\n")[0]
+    found = web if web and (web / "index.html").is_file() else None
+    return LoadedGame(name, spec, game, description, source, found)
+
+
+def _from_module(path: str, spec: str) -> ModuleType:
+    # What the author has in the current folder is found, as with python -m.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name and (path == error.name or path.startswith(error.name + ".")):
+            raise ConfigError(
+                f"game {spec!r}: there is no module {path}; give a name (coins), a class "
+                "(mypkg.mygame:MyGame) or a file (./mygame.py)"
+            ) from None
+        raise ConfigError(f"game {spec!r} does not load: {error}") from error
+    except Exception as error:
+        raise ConfigError(
+            f"game {spec!r} does not load: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _from_file(spec: str) -> ModuleType:
+    path = Path(spec).resolve()
+    if not path.is_file():
+        raise ConfigError(f"game {spec!r}: there is no such file")
+    name = f"holdfast_game_{path.stem}"
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None:
+        raise ConfigError(f"game {spec!r} is no Python file; its name should end in .py")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(
+            f"game {spec!r} does not load: {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _game_class(module: ModuleType, wanted: str | None, spec: str) -> type[Game]:
+    if wanted is not None:
+        kind = getattr(module, wanted, None)
+        if not (isinstance(kind, type) and issubclass(kind, Game)):
+            raise ConfigError(f"game {spec!r}: {module.__name__}.{wanted} is no subclass of Game")
+        return kind
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Game)
+        and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        names = ", ".join(kind.__name__ for kind in found) or "none"
+        raise ConfigError(f"game {spec!r}: one subclass of Game is expected, there is {names}")
+    return found[0]

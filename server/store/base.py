@@ -1,0 +1,268 @@
+"""The store's contract: what every backend promises, in prose and in types.
+
+A store keeps rooms. Of each room it keeps `meta` (what is needed to build it, opaque here), an
+epoch, an owner's name, a status, a journal of records, at most two checkpoints, and a result.
+
+**One owner writes.** `acquire` hands out a new epoch, and from the moment it returns every write
+of an older epoch is refused with `Fenced` by the store itself, inside the transaction that would
+have written. The owner's name only says who should be writing; the epoch alone makes it safe.
+An epoch is the greatest of the stored epoch + 1, the journal's last epoch + 1 and the store's wall
+clock in milliseconds, so that a store that lost its tail does not hand out an epoch twice.
+
+**The journal has no hole.** The first record of a room may have any tick from 1; each later one
+has the tick after the last. Anything else is refused with `OutOfOrder`. The same record again
+(same epoch, tick and bytes, while the journal still holds it) is answered as a success and changes
+nothing, its result included: a caller whose append was answered with `StoreUnavailable`
+cannot know whether it was committed, and repeats it.
+
+**A batch is one commit, not one fate.** The entries of a batch are judged in their order, one
+outcome each; a refused entry neither stops nor undoes the others. What was answered with
+None is committed: it survives the death of any process that uses the store, and more as the
+backend's setting says. Should a store behind a network come back without the end of a journal, its
+owner's next append either brings that end back, without a hole, or is refused.
+
+**Whose fault.** Refusals and failures of the store are `StoreError`s. `StoreUnavailable` means that
+nothing is known to have happened: repeat the call; it works again once the cause is gone.
+`StoreCorrupt` does not go away by itself; where a backend can tell which room is damaged, the
+others are not touched by it. An argument that no caller may pass (a malformed room
+id, a tick below 1) is a `LocalError`, raised before anything is written. Cancelling a call
+that waits leaves open whether it happened, as `StoreUnavailable` does.
+
+Every backend passes the same tests: tests/server/store/test_store.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from shared.errors import LocalError, StoreError
+from shared.limits import INTEGER_MAX
+
+ROOM_ID = re.compile(r"[a-z0-9]{8,32}")
+"""What a room's id looks like; no brace, colon or slash, so that it is safe in any key or path."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, locked or written now; nothing is known to be committed."""
+
+
+class StoreCorrupt(StoreError):
+    """What is stored cannot be read as a store; it was left as it is."""
+
+
+class StoreTooNew(StoreError):
+    """What is stored was written by a newer Holdfast; it was left as it is."""
+
+
+class Fenced(StoreError):
+    """A write of an epoch that is not the room's: somebody else owns the room."""
+
+    def __init__(self, room: str, epoch: int, epoch_now: int) -> None:
+        super().__init__(f"room {room}: epoch {epoch} is fenced, the room's epoch is {epoch_now}")
+
+
+class OutOfOrder(StoreError):
+    """A tick that does not follow the journal's last, or a checkpoint of a tick not kept."""
+
+
+class NoSuchRoom(StoreError):
+    """The room was never created, or is closed."""
+
+    def __init__(self, room: str) -> None:
+        super().__init__(f"room {room} does not exist or is closed")
+
+
+class RoomExists(StoreError):
+    """A room of this id was created before; ids are never used twice, not even after closing."""
+
+    def __init__(self, room: str) -> None:
+        super().__init__(f"room {room} exists already, or existed and is closed")
+
+
+class Status(StrEnum):
+    """What is to become of a room; the store keeps it and judges only CLOSED."""
+
+    LIVE = "live"
+    ASLEEP = "asleep"
+    QUARANTINED = "quarantined"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One tick of one room to commit; `result`, the match's outcome, is committed with it."""
+
+    room: str
+    epoch: int
+    tick: int
+    record: bytes
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One committed tick, and the epoch that wrote it."""
+
+    epoch: int
+    tick: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The whole room as it was after `tick`; its own checksum is in the blob."""
+
+    epoch: int
+    tick: int
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a room is rebuilt from.
+
+    `checkpoints` holds at most two, the newest first; `records` holds every record after the oldest
+    of them (every record of the room when there is none), in the order of their ticks.
+    """
+
+    room: str
+    meta: bytes
+    epoch: int
+    status: Status
+    checkpoints: tuple[Checkpoint, ...]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEntry:
+    """A line of the list of rooms; `tick` is the last committed (0: none), `owner` "" for none."""
+
+    room: str
+    meta: bytes
+    epoch: int
+    tick: int
+    owner: str
+    status: Status
+
+
+class Store(Protocol):
+    """What every backend offers; the module's docstring says what it promises.
+
+    Every method may raise `StoreUnavailable` (also before `open` and after `close`) and
+    `StoreCorrupt`, and a `LocalError` for a malformed argument.
+    """
+
+    async def open(self) -> None:
+        """Make the store ready; raise `StoreUnavailable`, `StoreCorrupt` or `StoreTooNew`.
+
+        The error's sentence says what to do. After a `close` a store may be opened again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the store; closing twice does nothing."""
+        ...
+
+    async def create(self, room: str, meta: bytes) -> None:
+        """Create a room, live, with epoch 0 and without owner; raise `RoomExists`."""
+        ...
+
+    async def rooms(self) -> list[RoomEntry]:
+        """Return every room that is not closed, in the order of their ids.
+
+        A room that alone is damaged may be listed as live and empty: its `acquire` says how.
+        """
+        ...
+
+    async def acquire(self, room: str, owner: str) -> Loaded:
+        """Become the owner under a new epoch (`Loaded.epoch`); raise `NoSuchRoom`.
+
+        The status stays what it was: the new owner decides what to do with a sleeping room.
+        """
+        ...
+
+    async def load(self, room: str) -> Loaded:
+        """Read a room without owning it; raise `NoSuchRoom`."""
+        ...
+
+    async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+        """Commit a batch; return one outcome per entry, in order: None where it was committed.
+
+        Outcomes are `NoSuchRoom`, `Fenced` and `OutOfOrder`, tried in this order, or `StoreCorrupt`
+        where the entry's room alone is damaged. The first result committed for a room stays; a
+        later one is ignored and its record is committed.
+        """
+        ...
+
+    async def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
+        """Keep a checkpoint; raise `NoSuchRoom`, `Fenced` or `OutOfOrder`.
+
+        `tick` is at most the last committed and not below the newest kept checkpoint's; one of the
+        same tick replaces it. The two newest stay, and once there are two, the records at or
+        before the older one's tick are dropped.
+        """
+        ...
+
+    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+        """Change the status; raise `NoSuchRoom` or `Fenced`.
+
+        CLOSED drops journal and checkpoints, keeps the result and is final; closing again with the
+        same epoch does nothing.
+        """
+        ...
+
+    async def release(self, room: str, epoch: int) -> None:
+        """Take the owner's name off the room; raise `NoSuchRoom` or `Fenced`.
+
+        The epoch stays valid until the next `acquire`.
+        """
+        ...
+
+    async def result(self, room: str) -> bytes | None:
+        """Return what the room's match came to, closed or not; None when there is no result."""
+        ...
+
+    async def results(self, limit: int) -> list[tuple[str, bytes]]:
+        """Return up to `limit` rooms and their results, the last committed first."""
+        ...
+
+
+def check_room(room: str) -> None:
+    """Raise a `LocalError` unless `room` is formed like a room's id."""
+    if ROOM_ID.fullmatch(room) is None:
+        raise LocalError(f"room id {room[:64]!r}: use 8 to 32 characters of a-z and 0-9")
+
+
+def check_owner(owner: str) -> None:
+    """Raise a `LocalError` for the empty name, which stands for nobody."""
+    if not owner:
+        raise LocalError("the owner's name is empty: name the process that acquires the room")
+
+
+def check_limit(limit: int) -> None:
+    """Raise a `LocalError` for a negative number of results."""
+    if limit < 0:
+        raise LocalError(f"limit is {limit}: ask for 0 or more results")
+
+
+def check_batch(batch: Sequence[Append]) -> None:
+    """Raise a `LocalError` if an entry is one that no caller may pass."""
+    for entry in batch:
+        check_room(entry.room)
+        if not (1 <= entry.tick <= INTEGER_MAX and 1 <= entry.epoch <= INTEGER_MAX):
+            raise LocalError(
+                f"room {entry.room}: tick {entry.tick} of epoch {entry.epoch}: "
+                f"ticks and epochs are between 1 and {INTEGER_MAX}"
+            )
+
+
+def next_epoch(stored: int, journaled: int, wall_ms: int) -> int:
+    """Return the epoch of a new owner, above every epoch that was ever handed out.
+
+    `journaled` is the epoch of the journal's last record, 0 for none.
+    """
+    return max(stored + 1, journaled + 1, wall_ms)

@@ -1,0 +1,169 @@
+"""The memory store: the contract's reference, and the simulator's store.
+
+It is deterministic: no thread, no clock of its own, and no method ever waits. What it holds lives
+as long as the object, through `close` and `open`, and not longer than the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from server.store.base import (
+    Append,
+    Checkpoint,
+    Fenced,
+    Loaded,
+    NoSuchRoom,
+    OutOfOrder,
+    Record,
+    RoomEntry,
+    RoomExists,
+    Status,
+    StoreUnavailable,
+    check_batch,
+    check_limit,
+    check_owner,
+    check_room,
+    next_epoch,
+)
+from shared.errors import StoreError
+
+
+@dataclass(slots=True)
+class _Room:
+    meta: bytes
+    epoch: int = 0
+    owner: str = ""
+    status: Status = Status.LIVE
+    tick: int = 0
+    records: dict[int, Record] = field(default_factory=dict[int, Record])
+    checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+
+    def loaded(self, room: str) -> Loaded:
+        """Return what the room is rebuilt from, as `Loaded` says."""
+        after = self.checkpoints[-1].tick if self.checkpoints else 0
+        records = tuple(record for record in self.records.values() if record.tick > after)
+        return Loaded(room, self.meta, self.epoch, self.status, tuple(self.checkpoints), records)
+
+
+class MemoryStore:
+    """A `Store` in this process's memory; `wall_ms` is the clock epochs are taken from."""
+
+    def __init__(self, wall_ms: Callable[[], int]) -> None:
+        self._wall_ms = wall_ms
+        self._rooms: dict[str, _Room] = {}
+        self._results: dict[str, bytes] = {}
+        self._is_open = False
+
+    async def open(self) -> None:
+        self._is_open = True
+
+    async def close(self) -> None:
+        self._is_open = False
+
+    async def create(self, room: str, meta: bytes) -> None:
+        check_room(room)
+        self._check_open()
+        if room in self._rooms:
+            raise RoomExists(room)
+        self._rooms[room] = _Room(meta)
+
+    async def rooms(self) -> list[RoomEntry]:
+        self._check_open()
+        return [
+            RoomEntry(room, kept.meta, kept.epoch, kept.tick, kept.owner, kept.status)
+            for room, kept in sorted(self._rooms.items())
+            if kept.status is not Status.CLOSED
+        ]
+
+    async def acquire(self, room: str, owner: str) -> Loaded:
+        check_owner(owner)
+        kept = self._room(room)
+        last = kept.records.get(kept.tick)
+        kept.epoch = next_epoch(kept.epoch, last.epoch if last else 0, self._wall_ms())
+        kept.owner = owner
+        return kept.loaded(room)
+
+    async def load(self, room: str) -> Loaded:
+        return self._room(room).loaded(room)
+
+    async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+        check_batch(batch)
+        self._check_open()
+        return [self._append(entry) for entry in batch]
+
+    async def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
+        kept = self._owned(room, epoch)
+        newest = kept.checkpoints[0].tick if kept.checkpoints else 0
+        if not newest <= tick <= kept.tick:
+            raise OutOfOrder(
+                f"room {room}: a checkpoint of tick {tick}, expected {newest} to {kept.tick}"
+            )
+        older = [each for each in kept.checkpoints if each.tick < tick][:1]
+        kept.checkpoints = [Checkpoint(epoch, tick, blob), *older]
+        if older:
+            for trimmed in [each for each in kept.records if each <= older[0].tick]:
+                del kept.records[trimmed]
+
+    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+        check_room(room)
+        self._check_open()
+        closed = self._rooms.get(room)
+        if status is Status.CLOSED and closed and closed.status is status and closed.epoch == epoch:
+            return
+        kept = self._owned(room, epoch)
+        kept.status = status
+        if status is Status.CLOSED:
+            kept.records.clear()
+            kept.checkpoints.clear()
+
+    async def release(self, room: str, epoch: int) -> None:
+        self._owned(room, epoch).owner = ""
+
+    async def result(self, room: str) -> bytes | None:
+        check_room(room)
+        self._check_open()
+        return self._results.get(room)
+
+    async def results(self, limit: int) -> list[tuple[str, bytes]]:
+        check_limit(limit)
+        self._check_open()
+        return list(reversed(self._results.items()))[:limit]
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable("the memory store is not open: open it before use")
+
+    def _room(self, room: str) -> _Room:
+        check_room(room)
+        self._check_open()
+        kept = self._rooms.get(room)
+        if kept is None or kept.status is Status.CLOSED:
+            raise NoSuchRoom(room)
+        return kept
+
+    def _owned(self, room: str, epoch: int) -> _Room:
+        kept = self._room(room)
+        self._fence(room, epoch, kept.epoch)
+        return kept
+
+    def _fence(self, room: str, epoch: int, epoch_now: int) -> None:
+        if epoch != epoch_now:
+            raise Fenced(room, epoch, epoch_now)
+
+    def _append(self, entry: Append) -> StoreError | None:
+        try:
+            kept = self._owned(entry.room, entry.epoch)
+        except StoreError as refusal:
+            return refusal
+        record = Record(entry.epoch, entry.tick, entry.record)
+        if kept.records.get(entry.tick) == record:
+            return None
+        if kept.tick and entry.tick != kept.tick + 1:
+            return OutOfOrder(f"room {entry.room}: tick {entry.tick} does not follow {kept.tick}")
+        kept.records[entry.tick] = record
+        kept.tick = entry.tick
+        if entry.result is not None:
+            self._results.setdefault(entry.room, entry.result)
+        return None

@@ -1,0 +1,46 @@
+"""From a store's address to the store: the only place that knows every backend by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from server.store.base import Store
+from server.store.memory import MemoryStore
+from server.store.redis import RedisStore
+from server.store.redis_address import parse_address
+from server.store.sqlite import SqliteStore
+from shared.errors import ConfigError
+
+_ACCEPTED = "memory:, sqlite:PATH, sqlite:PATH?synchronous=full or redis://HOST:PORT/DB"
+
+
+def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
+    """Return the store that `url` names, not yet opened; raise a `ConfigError` for other texts.
+
+    `memory:` forgets with the process. `sqlite:PATH` keeps a file, whose folder is created when the
+    store is opened; `?synchronous=full` makes every commit survive the loss of power, `normal`
+    (the default) the death of the process. `redis://[USER:PASSWORD@]HOST:PORT/DB` and `rediss://`
+    (with TLS) name a Redis or Valkey, whose own clock its epochs are taken from; no error says
+    what stands before the host.
+    """
+    if url == "memory:":
+        return MemoryStore(wall_ms)
+    if url.startswith(("redis://", "rediss://")):
+        return RedisStore(parse_address(url))
+    scheme, _, rest = url.partition(":")
+    path, _, query = rest.partition("?")
+    if scheme != "sqlite" or not path:
+        shown = url[:200] if "@" not in url else "***" + url[url.rindex("@") :][:200]
+        raise ConfigError(f"store {shown!r} is not one of {_ACCEPTED}")
+    match parse_qsl(query, keep_blank_values=True):
+        case [] if not query:
+            return SqliteStore(Path(path), wall_ms)
+        case [("synchronous", ("normal" | "full") as synchronous)]:
+            return SqliteStore(Path(path), wall_ms, synchronous)
+        case _:
+            raise ConfigError(
+                f"store {url[:200]!r}: after the question mark stands synchronous=normal or "
+                "synchronous=full, once"
+            )

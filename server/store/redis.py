@@ -1,0 +1,171 @@
+"""The redis store: rooms in a Redis 6.2 or newer, or a Valkey, reached over the network.
+
+Ticks go through one connection of their own (`redis_journal`), everything rare through scripts on
+a client library's connections (`redis_rooms`). A committed tick survives the death of any process
+of ours; what survives the death of the Redis is its own setting: nothing without a file, all but
+the last moments with `appendonly yes` (and the owner's last records bring those back if it lives),
+everything with `appendfsync always`. Replicas get the ticks after they were answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+
+from server.store.base import (
+    Append,
+    Loaded,
+    RoomEntry,
+    Status,
+    StoreUnavailable,
+    check_batch,
+    check_limit,
+    check_owner,
+    check_room,
+)
+from server.store.redis_address import Address
+from server.store.redis_client import Client
+from server.store.redis_connection import ANSWER_S
+from server.store.redis_journal import Journal
+from server.store.redis_open import check
+from server.store.redis_rooms import RedisRooms
+from server.store.redis_scripts import Scripts, scripts
+from shared.errors import StoreError
+
+
+class RedisStore:
+    """A `Store` in the Redis at `address`.
+
+    `wall_ms` is the clock of epochs; None, as it should be where several processes share the store,
+    takes the Redis's own. `answer_s` is how long a Redis may be silent before it counts as away.
+    `scripts` is a seam: the tests put scripts without their fence there, and see the harm.
+    """
+
+    scripts: Scripts = scripts()
+
+    def __init__(
+        self,
+        address: Address,
+        wall_ms: Callable[[], int] | None = None,
+        *,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        self._address = address
+        self._client = Client(address, answer_s)
+        self._rooms = RedisRooms(self._client, self.scripts, wall_ms)
+        self._journal = Journal(address, self.scripts, answer_s, self._rooms.list_result)
+        self._is_open = False
+        self._calls = _Calls()
+
+    async def open(self) -> None:
+        if self._is_open:
+            return
+        try:
+            # The journal's connection says most clearly what is wrong with an address.
+            await self._journal.open()
+            self._client.open()
+            await check(self._client)
+        except BaseException:
+            await self._let_go()
+            raise
+        self._is_open = True
+
+    async def close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self._calls.ended()
+        await self._let_go()
+
+    async def create(self, room: str, meta: bytes) -> None:
+        check_room(room)
+        with self._call():
+            await self._rooms.create(room, meta)
+
+    async def rooms(self) -> list[RoomEntry]:
+        with self._call():
+            return await self._rooms.rooms()
+
+    async def acquire(self, room: str, owner: str) -> Loaded:
+        check_room(room)
+        check_owner(owner)
+        with self._call():
+            loaded, tick = await self._rooms.acquire(room, owner)
+            self._journal.rooms.acquired(room, loaded.epoch, tick, owner)
+            return loaded
+
+    async def load(self, room: str) -> Loaded:
+        check_room(room)
+        with self._call():
+            return await self._rooms.load(room)
+
+    async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+        check_batch(batch)
+        with self._call():
+            return await self._journal.append(batch) if batch else []
+
+    async def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
+        check_room(room)
+        with self._call():
+            await self._rooms.checkpoint(room, epoch, tick, blob)
+
+    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+        check_room(room)
+        with self._call():
+            await self._rooms.set_status(room, epoch, status)
+            if status is Status.CLOSED:
+                self._journal.rooms.forget(room)
+
+    async def release(self, room: str, epoch: int) -> None:
+        check_room(room)
+        with self._call():
+            await self._rooms.release(room, epoch)
+
+    async def result(self, room: str) -> bytes | None:
+        check_room(room)
+        with self._call():
+            return await self._rooms.result(room)
+
+    async def results(self, limit: int) -> list[tuple[str, bytes]]:
+        check_limit(limit)
+        with self._call():
+            return await self._rooms.results(limit)
+
+    def _call(self) -> _Calls:
+        if not self._is_open:
+            raise StoreUnavailable(f"the store {self._address} is not open: open it before use")
+        return self._calls
+
+    async def _let_go(self) -> None:
+        await self._journal.close()
+        with suppress(OSError):
+            await self._client.close()
+
+
+class _Calls:
+    """Counts the calls under way, so that closing can wait for them."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._running += 1
+        self._none.clear()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running -= 1
+        if not self._running:
+            self._none.set()
+
+    async def ended(self) -> None:
+        """Wait until no call is under way."""
+        await self._none.wait()

@@ -1,0 +1,283 @@
+"""One SQLite file as a store: its format, and each operation as one transaction.
+
+Everything here is synchronous and belongs to the thread that opened the file. The journal is a
+rowid table with an index on (room, tick): appends go to the table's end, which was measured 5 to 9
+times cheaper than clustering on either column. The fence, an epoch compared with the room's, is
+read inside the transaction that writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from server.store.base import (
+    Append,
+    Checkpoint,
+    Fenced,
+    Loaded,
+    NoSuchRoom,
+    OutOfOrder,
+    Record,
+    RoomEntry,
+    RoomExists,
+    Status,
+    StoreCorrupt,
+    StoreUnavailable,
+    next_epoch,
+)
+from shared.errors import LocalError, StoreError
+
+APPLICATION_ID = 0x484F4C44
+"""`PRAGMA application_id` of every file of ours: HOLD."""
+
+FORMAT = 1
+"""`PRAGMA user_version`: raised whenever an older Holdfast could not read the file."""
+
+SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE room (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (name NOT GLOB '*[^a-z0-9]*'),
+    meta BLOB NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('live', 'asleep', 'quarantined', 'closed'))
+);
+CREATE TABLE journal (
+    n INTEGER PRIMARY KEY, room INTEGER NOT NULL, tick INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, record BLOB NOT NULL
+);
+CREATE UNIQUE INDEX journal_room_tick ON journal (room, tick);
+CREATE TABLE checkpoint (
+    n INTEGER PRIMARY KEY, room INTEGER NOT NULL, tick INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, blob BLOB NOT NULL
+);
+CREATE UNIQUE INDEX checkpoint_room_tick ON checkpoint (room, tick);
+CREATE TABLE result (
+    n INTEGER PRIMARY KEY, room INTEGER NOT NULL UNIQUE, bytes BLOB NOT NULL
+);
+"""
+
+_ROOM = """
+SELECT id, epoch, status,
+       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0)
+  FROM room WHERE name = ?
+"""
+_ROOMS = """
+SELECT name, meta, epoch, coalesce((SELECT max(tick) FROM journal WHERE room = room.id), 0),
+       owner, status
+  FROM room WHERE status <> 'closed' ORDER BY name
+"""
+_INSERT = "INSERT INTO journal (room, tick, epoch, record) VALUES (?, ?, ?, ?)"
+_AT = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick = ?"
+_AFTER = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick > ? ORDER BY tick"
+_CHECKPOINTS = "SELECT epoch, tick, blob FROM checkpoint WHERE room = ? ORDER BY tick DESC LIMIT 2"
+_KEEP = "INSERT OR REPLACE INTO checkpoint (room, tick, epoch, blob) VALUES (?, ?, ?, ?)"
+_RESULT = "INSERT OR IGNORE INTO result (room, bytes) VALUES (?, ?)"
+
+
+class _Row(NamedTuple):
+    """A room as the database holds it; `tick` is the last committed, 0 for none."""
+
+    id: int
+    epoch: int
+    status: str
+    tick: int
+
+
+class SqliteFile:
+    """The operations of a `Store` on an open connection in autocommit mode."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._db = connection
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the write-ahead log into the file."""
+        self._db.close()
+
+    def create(self, room: str, meta: bytes) -> None:
+        with self._transaction():
+            if self._db.execute(_ROOM, (room,)).fetchone():
+                raise RoomExists(room)
+            self._db.execute(
+                "INSERT INTO room (name, meta, epoch, owner, status) VALUES (?, ?, 0, '', 'live')",
+                (room, meta),
+            )
+
+    def rooms(self) -> list[RoomEntry]:
+        with self._transaction("DEFERRED"):
+            return [
+                RoomEntry(room, meta, epoch, tick, owner, Status(status))
+                for room, meta, epoch, tick, owner, status in self._db.execute(_ROOMS)
+            ]
+
+    def acquire(self, room: str, owner: str, wall_ms: int) -> Loaded:
+        with self._transaction():
+            row = self._room(room)
+            last = self._db.execute(_AT, (row.id, row.tick)).fetchone()
+            epoch = next_epoch(row.epoch, last[0] if last else 0, wall_ms)
+            self._db.execute(
+                "UPDATE room SET epoch = ?, owner = ? WHERE id = ?", (epoch, owner, row.id)
+            )
+            return self._loaded(room, row._replace(epoch=epoch))
+
+    def load(self, room: str) -> Loaded:
+        with self._transaction("DEFERRED"):
+            return self._loaded(room, self._room(room))
+
+    def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+        with self._transaction():
+            return [self._append(entry) for entry in batch]
+
+    def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
+        with self._transaction():
+            row = self._owned(room, epoch)
+            kept = [
+                each
+                for (each,) in self._db.execute(
+                    "SELECT tick FROM checkpoint WHERE room = ? ORDER BY tick DESC", (row.id,)
+                )
+            ]
+            newest = kept[0] if kept else 0
+            if not newest <= tick <= row.tick:
+                raise OutOfOrder(
+                    f"room {room}: a checkpoint of tick {tick}, expected {newest} to {row.tick}"
+                )
+            self._db.execute(_KEEP, (row.id, tick, epoch, blob))
+            older = max((each for each in kept if each < tick), default=None)
+            if older is not None:
+                where = (row.id, older)
+                self._db.execute("DELETE FROM checkpoint WHERE room = ? AND tick < ?", where)
+                self._db.execute("DELETE FROM journal WHERE room = ? AND tick <= ?", where)
+
+    def set_status(self, room: str, epoch: int, status: Status) -> None:
+        with self._transaction():
+            closed = self._db.execute(_ROOM, (room,)).fetchone()
+            if closed and status is Status.CLOSED:
+                row = _Row(*closed)
+                if row.status == status and row.epoch == epoch:
+                    return
+            row = self._owned(room, epoch)
+            self._db.execute("UPDATE room SET status = ? WHERE id = ?", (status.value, row.id))
+            if status is Status.CLOSED:
+                self._db.execute("DELETE FROM journal WHERE room = ?", (row.id,))
+                self._db.execute("DELETE FROM checkpoint WHERE room = ?", (row.id,))
+
+    def release(self, room: str, epoch: int) -> None:
+        with self._transaction():
+            row = self._owned(room, epoch)
+            self._db.execute("UPDATE room SET owner = '' WHERE id = ?", (row.id,))
+
+    def result(self, room: str) -> bytes | None:
+        with self._transaction("DEFERRED"):
+            found = self._db.execute(
+                "SELECT bytes FROM result JOIN room ON room.id = result.room WHERE name = ?",
+                (room,),
+            ).fetchone()
+            return found[0] if found else None
+
+    def results(self, limit: int) -> list[tuple[str, bytes]]:
+        with self._transaction("DEFERRED"):
+            return self._db.execute(
+                "SELECT name, bytes FROM result JOIN room ON room.id = result.room "
+                "ORDER BY result.n DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Generator[None, None, None]:
+        """Commit what the body did, or undo all of it and raise what went wrong."""
+        with translated(self._path):
+            try:
+                self._db.execute(f"BEGIN {kind}")
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after some errors, a full disk among them.
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _room(self, room: str) -> _Row:
+        found = self._db.execute(_ROOM, (room,)).fetchone()
+        if found is None or found[2] == Status.CLOSED:
+            raise NoSuchRoom(room)
+        return _Row(*found)
+
+    def _owned(self, room: str, epoch: int) -> _Row:
+        row = self._room(room)
+        self._fence(room, epoch, row.epoch)
+        return row
+
+    def _fence(self, room: str, epoch: int, epoch_now: int) -> None:
+        if epoch != epoch_now:
+            raise Fenced(room, epoch, epoch_now)
+
+    def _loaded(self, room: str, row: _Row) -> Loaded:
+        (meta,) = self._db.execute("SELECT meta FROM room WHERE id = ?", (row.id,)).fetchone()
+        checkpoints = tuple(Checkpoint(*each) for each in self._db.execute(_CHECKPOINTS, (row.id,)))
+        after = checkpoints[-1].tick if checkpoints else 0
+        records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, after)))
+        return Loaded(room, meta, row.epoch, Status(row.status), checkpoints, records)
+
+    def _append(self, entry: Append) -> StoreError | None:
+        try:
+            row = self._owned(entry.room, entry.epoch)
+        except StoreError as refusal:
+            return refusal
+        if row.tick and entry.tick != row.tick + 1:
+            there = self._db.execute(_AT, (row.id, entry.tick)).fetchone()
+            if there == (entry.epoch, entry.tick, entry.record):
+                return None
+            return OutOfOrder(f"room {entry.room}: tick {entry.tick} does not follow {row.tick}")
+        self._db.execute(_INSERT, (row.id, entry.tick, entry.epoch, entry.record))
+        if entry.result is not None:
+            self._db.execute(_RESULT, (row.id, entry.result))
+        return None
+
+
+@contextmanager
+def translated(path: Path) -> Generator[None, None, None]:
+    """Turn SQLite's errors into the store's, each with what to do about it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(path, error) from error
+    except UnicodeDecodeError as error:
+        # SQLite's own sentence quotes what it found, which is no longer text.
+        raise StoreCorrupt(
+            f"{path} is damaged; it was left as it is: restore it from a backup, move it away to "
+            "start empty, or point --store elsewhere"
+        ) from error
+
+
+def _translate(path: Path, error: sqlite3.Error) -> Exception:
+    # Extended codes keep the primary one in their low byte.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+    match code:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreCorrupt(
+                f"{path} is damaged or not a database ({error}); it was left as it is: restore it "
+                "from a backup, move it away to start empty, or point --store elsewhere"
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreUnavailable(f"no space left for {path} ({error}): free some disk space")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreUnavailable(f"another program holds {path} ({error}): close it")
+        case (
+            sqlite3.SQLITE_IOERR
+            | sqlite3.SQLITE_CANTOPEN
+            | sqlite3.SQLITE_READONLY
+            | sqlite3.SQLITE_PERM
+            | sqlite3.SQLITE_NOMEM
+            | sqlite3.SQLITE_PROTOCOL
+        ):
+            return StoreUnavailable(
+                f"{path} cannot be read or written ({error}): check the disk and the permissions "
+                "of the file and its folder"
+            )
+        case _:
+            return LocalError(f"{path}: {type(error).__name__}: {error}")

@@ -1,0 +1,215 @@
+"""The worker process: one server from its configuration until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from server.app import App, kill_this_process, lan_addresses, load_games
+from server.config import Config
+from server.host.clock import LoopClock
+from server.settings import LogFormat
+from server.store.open import open_store
+from server.supervisor import EXIT_RELOAD, adopt
+from shared.errors import ConfigError, RemoteError, StoreError
+
+WATCH_S = 0.5
+# What a worker does with its games, for a process that only tries it.
+LOAD_GAMES = """
+import sys
+from server.app import load_games
+from server.config import Config
+from shared.errors import ConfigError
+try:
+    load_games(Config(games=tuple(sys.argv[1:])))
+except ConfigError as error:
+    sys.exit(str(error))
+"""
+
+
+def run_worker(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status (2: configuration or store will not do)."""
+    log = make_log(config)
+    try:
+        return _run(_serve(config, log))
+    except RemoteError as error:
+        print(f"holdfast: --open: {error.reason}", file=sys.stderr)
+        return 2
+    except (ConfigError, StoreError) as error:
+        print(f"holdfast: {error}", file=sys.stderr)
+        return 2
+
+
+def make_log(config: Config) -> logging.Logger:
+    """The process's log: one line a record, text for people or JSON for collectors."""
+    handler = logging.StreamHandler()
+    if config.log_format is LogFormat.JSON:
+        handler.setFormatter(_JsonLines())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("holdfast")
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(config.log_level.upper())
+    return log
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "severity": record.levelname,
+            "message": record.getMessage(),
+            "pid": record.process,
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def _run(work: Any) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        status: int = asyncio.run(work)
+    else:
+        status = uvloop.run(work)
+    return status
+
+
+def signing_secret(config: Config) -> bytes:
+    """The configured secret, or one kept beside the database, or one for this process only.
+
+    Rooms in a Redis outlive this machine, so their players' tokens must, too: without a secret
+    that every process is given, a Redis will do for development only.
+    """
+    if config.secret is not None:
+        return config.secret.encode()
+    scheme, _, rest = config.store.partition(":")
+    if scheme == "memory":
+        return secrets.token_bytes(32)
+    if scheme == "sqlite":
+        path = Path(rest.partition("?")[0] + ".secret")
+    elif config.dev:
+        path = Path("var/redis.secret")
+    else:
+        raise ConfigError(
+            "--secret: a store in Redis needs one, the same for every process, or players lose "
+            "their seats with the process; give it in HOLDFAST_SECRET (or --dev to try things out)"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ConfigError(f"the secret beside the store cannot be written: {error}") from None
+    kept = path.read_bytes()
+    if len(kept) < 32:
+        raise ConfigError(f"{path} is damaged: remove it, and sessions begin anew")
+    return kept
+
+
+async def _serve(config: Config, log: logging.Logger) -> int:
+    assert config.worker is not None
+    sock = adopt(config.worker)
+    games = load_games(config)
+    clock = LoopClock()
+    store = open_store(config.store, lambda: int(clock.wall_s() * 1000))
+    host, port = sock.getsockname()[:2]
+    # Bound to one address, the server is not to be found at the others.
+    lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
+    app = App(
+        config,
+        games,
+        store,
+        clock,
+        secrets.token_bytes,
+        signing_secret(config),
+        log,
+        owner=f"{os.environ.get('GAE_INSTANCE', 'local')}-{secrets.token_hex(4)}",
+        lan=lan,
+        kill=kill_this_process,
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await app.start(sock)
+    # Loaded code and configuration never die; the collector need not look at them again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    _announce(config, log, port, lan)
+    reload = False
+    if config.dev:
+        sources = [path for game in games if game.source for path in game_files(game.source)]
+        watcher = loop.create_task(_changed(config.games, sources, clock, log))
+        stop = loop.create_task(stopping.wait())
+        await asyncio.wait({watcher, stop}, return_when=asyncio.FIRST_COMPLETED)
+        reload = watcher.done() and not stopping.is_set()
+        watcher.cancel()
+        stop.cancel()
+    else:
+        await stopping.wait()
+    log.info("reloading the game" if reload else "stopping")
+    await app.stop(config.drain_s if not reload else 2.0)
+    return EXIT_RELOAD if reload else 0
+
+
+def game_files(source: Path) -> list[Path]:
+    """What a game is reloaded for: its file, or every file of the package it lies in."""
+    package = (source.parent / "__init__.py").is_file()
+    return sorted(source.parent.glob("*.py")) if package else [source]
+
+
+async def _changed(
+    games: Sequence[str], sources: list[Path], clock: LoopClock, log: logging.Logger
+) -> None:
+    """Return once one of these files was saved again, and the games load as they are now."""
+    before = [_saved_at(path) for path in sources]
+    while True:
+        await clock.sleep(WATCH_S)
+        now = [_saved_at(path) for path in sources]
+        if now != before:
+            before = now
+            fault = await _fault(games)
+            if fault is None:
+                return
+            log.error("saved, but the match goes on by the rules before: %s", fault)
+
+
+async def _fault(games: Sequence[str]) -> str | None:
+    """Why the games would not load, tried in another process; half a file is no reason to end."""
+    trial = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOAD_GAMES, *games, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, told = await trial.communicate()
+    finally:
+        if trial.returncode is None:
+            trial.kill()
+    return told.decode(errors="replace").strip() if trial.returncode else None
+
+
+def _saved_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _announce(config: Config, log: logging.Logger, port: int, lan: Sequence[str]) -> None:
+    log.info("playing at http://localhost:%d (%s)", port, ", ".join(config.games))
+    for address in lan:
+        log.info("for a phone in this network: %s", address)

@@ -1,0 +1,164 @@
+"""The contract of a game: declared rows and inputs, and the hooks that turn ticks into ticks.
+
+A game object holds no state; what must last is in fields, what is configured in class attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from .entities import Entity, Player, Room
+from .errors import ConfigError, Refused
+from .inputs import Action, Input, Options
+from .limits import GRACE_S, SEATS_MAX, TABLES_MAX, TICK_RATE_MAX
+
+if TYPE_CHECKING:
+    from .match import Match
+
+Asked = TypeVar("Asked", bound=Input)
+
+
+class Inputs(Generic[Asked]):
+    """One input for every player; a player who sent none, or nobody (0), has the neutral one."""
+
+    __slots__ = ("_applied", "_neutral")
+
+    def __init__(self, neutral: Asked, applied: Mapping[int, Asked]) -> None:
+        self._neutral = neutral
+        self._applied = applied
+
+    def __getitem__(self, player: int | Player) -> Asked:
+        number = player.id if isinstance(player, Player) else player
+        return self._applied.get(number, self._neutral)
+
+
+class Game:
+    """Rules. Subclass it; every hook is optional but `step`. Nothing in it is async.
+
+    Hooks run at a tick, in this order: `start` (once), `leave`, `join`, `act`, `step`. A player
+    is a row of the game's own `player` class, an action one of its `actions`; annotate them so.
+    """
+
+    entities: tuple[type[Entity], ...] = ()
+    input: type[Input] = Input
+    actions: tuple[type[Action], ...] = ()
+    room: type[Room] = Room
+    player: type[Player] = Player
+    options: type[Options] = Options
+
+    title: str = ""
+    version: str = "1"
+    seats: int = 16
+    tick_rate: int = 20
+    send_every: int = 1
+    event_ticks: int | None = None
+    input_hold_ticks: int = 3
+    input_backlog_ticks: int = 3
+    grace_s: float = GRACE_S
+    room_empty_s: float = 60.0
+    finished_s: float = 60.0
+
+    def start(self, match: Match) -> None:
+        """Lay out the match, once; `match.options` holds what the room was created with."""
+
+    def join(self, match: Match, player: Any) -> None:
+        """A player takes a seat. Raise `Refused(reason)` to say no."""
+
+    def leave(self, match: Match, player: Any) -> None:
+        """A player gave up the seat; by default what the player owned is despawned."""
+        for table in match.tables[2:]:
+            for row in list(table.rows.values()):
+                if row.owner == player.id:
+                    match.despawn(row)
+
+    def act(self, match: Match, player: Any, action: Any) -> None:
+        """Apply an action. Raise `Refused(reason)` before changing rows to say no."""
+        raise Refused(f"{type(self).__name__} takes no {type(action).__name__}")
+
+    def step(self, match: Match, inputs: Inputs[Any]) -> None:
+        """Advance the match by one tick, `match.dt` seconds."""
+        raise NotImplementedError(
+            f"{type(self).__name__}.step(match, inputs) is the game; write it"
+        )
+
+    def visible(self, match: Match, player: Any) -> Iterable[Entity] | None:
+        """The rows a player (None: a spectator) may see, or None for all.
+
+        The room's row and the rows the player owns are always seen.
+        """
+        return None
+
+    def __setattr__(self, key: str, value: object) -> None:
+        raise AttributeError(
+            f"{type(self).__name__}.{key}: a game holds no state, it would be lost with the "
+            "process; put it in a field of an entity, of the Room or of the Player"
+        )
+
+    @property
+    def event_lifetime_ticks(self) -> int:
+        """Ticks an event's row lives: `event_ticks`, or one second."""
+        return self.event_ticks if self.event_ticks is not None else self.tick_rate
+
+    @property
+    def kinds(self) -> tuple[type[Entity], ...]:
+        """Entity classes in table order: room, player, then as declared."""
+        return (self.room, self.player, *self.entities)
+
+    @property
+    def hides(self) -> bool:
+        """Whether players' views differ by more than the columns only an owner sees."""
+        return type(self).visible is not Game.visible
+
+    def check(self) -> None:
+        """ConfigError if the class attributes make no game; says what would."""
+        name = type(self).__name__
+        numbers: tuple[tuple[str, object, int, int], ...] = (
+            ("tick_rate", self.tick_rate, 1, TICK_RATE_MAX),
+            ("send_every", self.send_every, 1, self.tick_rate),
+            ("seats", self.seats, 1, SEATS_MAX),
+        )
+        for attribute, number, least, most in numbers:
+            if type(number) is not int or not least <= number <= most:
+                raise ConfigError(
+                    f"{name}.{attribute} is {number!r}; expected a whole number "
+                    f"from {least} to {most}"
+                )
+        parts: tuple[tuple[str, object, type], ...] = (
+            ("entities", self.entities, Entity),
+            ("actions", self.actions, Action),
+            ("input", (self.input,), Input),
+            ("room", (self.room,), Room),
+            ("player", (self.player,), Player),
+            ("options", (self.options,), Options),
+        )
+        for attribute, classes, base in parts:
+            _check_classes(f"{name}.{attribute}", classes, base)
+        self._check_tables(name)
+
+    def _check_tables(self, name: str) -> None:
+        kinds = self.kinds
+        if len(kinds) > TABLES_MAX:
+            raise ConfigError(f"{name} has {len(kinds)} tables; at most {TABLES_MAX}")
+        if any(issubclass(kind, Room | Player) for kind in self.entities):
+            raise ConfigError(f"{name}: name the Room in `room`, the Player in `player`")
+        names = [kind.__name__ for kind in kinds]
+        for twice in names:
+            if names.count(twice) > 1:
+                raise ConfigError(f"{name}: two of its tables are called {twice}; rename one")
+        parts: tuple[type[Any], ...] = (*kinds, self.input, *self.actions, self.options)
+        for part in parts:
+            for key, field in part._fields.items():
+                if field.table not in (None, Room, Player, *kinds):
+                    raise ConfigError(
+                        f"{part.__name__}.{key} refers to {field.table.__name__}, "
+                        f"which is not in {name}.entities; add it there"
+                    )
+
+
+def _check_classes(what: str, classes: object, base: type) -> None:
+    if not isinstance(classes, tuple):
+        raise ConfigError(f"{what} must be a tuple, as in `{what.split('.')[1]} = Tank,`")
+    for part in cast("tuple[object, ...]", classes):
+        if not (isinstance(part, type) and issubclass(part, base)):
+            raise ConfigError(f"{what} holds {part!r}; expected a class of {base.__name__}")

@@ -1,0 +1,94 @@
+"""The masks, gone ids and refusals of a match's last ticks, from which any recent delta is merged.
+
+Values are absolute, so a delta from tick t is the OR of the masks since t with the values now.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .limits import HISTORY_TICKS
+from .tables import Change
+
+
+class Refusal(NamedTuple):
+    """An input (part 0) or an item's part-th action that was not applied, and why."""
+
+    player: int
+    seq: int
+    part: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Tick:
+    tick: int
+    changes: list[Change]
+    refusals: list[Refusal]
+
+
+@dataclass(slots=True)
+class Merged:
+    """Masks by id and gone ids of one table over several ticks."""
+
+    masks: dict[int, int]
+    gone: list[int]
+
+
+class History:
+    """A ring of the last `HISTORY_TICKS` ticks; ticks in it are contiguous."""
+
+    __slots__ = ("_recalled", "_ring")
+
+    def __init__(self) -> None:
+        self._recalled: list[tuple[int, Refusal]] = []
+        self._ring: deque[_Tick] = deque(maxlen=HISTORY_TICKS)
+
+    def note(self, tick: int, changes: list[Change], refusals: list[Refusal]) -> None:
+        """Remember what tick did; it follows the newest one remembered."""
+        if self._ring:
+            assert tick == self._ring[-1].tick + 1, (tick, self._ring[-1].tick)
+        self._ring.append(_Tick(tick, changes, refusals))
+
+    def reaches(self, base: int) -> bool:
+        """Whether every tick after `base` is remembered."""
+        return bool(self._ring) and self._ring[0].tick - 1 <= base <= self._ring[-1].tick
+
+    def since(self, base: int) -> dict[int, Merged]:
+        """What changed after tick `base`, by table index, in table order."""
+        assert self.reaches(base), base
+        found: dict[int, Merged] = {}
+        for entry in self._ring:
+            if entry.tick <= base:
+                continue
+            for change in entry.changes:
+                merged = found.setdefault(change.table, Merged({}, []))
+                merged.gone += change.gone
+                masks = merged.masks
+                for mask, ids in change.masks:
+                    for number in ids:
+                        masks[number] = masks.get(number, 0) | mask
+        return dict(sorted(found.items()))
+
+    def refusals(self, player: int, base: int) -> list[Refusal]:
+        """Refusals remembered for one player in ticks after `base`."""
+        recalled = [r for tick, r in self._recalled if tick > base and r.player == player]
+        return recalled + [
+            refusal
+            for entry in self._ring
+            if entry.tick > base and entry.refusals
+            for refusal in entry.refusals
+            if refusal.player == player
+        ]
+
+    def recall(self, tick: int, refusals: list[Refusal]) -> None:
+        """Put back refusals a checkpoint kept of a tick whose changes are not remembered."""
+        self._recalled += [(tick, refusal) for refusal in refusals]
+
+    def recent(self) -> list[tuple[int, list[Refusal]]]:
+        """The refusals of every remembered tick that has some, for a checkpoint."""
+        newest = self._ring[-1].tick if self._ring else 0
+        recalled = [(t, [r]) for t, r in self._recalled if t > newest - HISTORY_TICKS]
+        return recalled + [(entry.tick, entry.refusals) for entry in self._ring if entry.refusals]

@@ -1,0 +1,92 @@
+"""Every bound of the system, each with its reason; their relations are asserted at import.
+
+Units come last in each name. A limit that an operator may lower is a setting; these are the
+ceilings and the defaults.
+"""
+
+from __future__ import annotations
+
+# A message holds one second of inputs with actions; a JOIN with every option stays below 2 KiB.
+MESSAGE_BYTES_MAX = 16 * 1024
+# A snapshot of 20,000 rows of 40 bytes; larger rooms want interest management.
+FRAME_BYTES_MAX = 1024 * 1024
+# A checkpoint may hold what frames may, the hidden columns, and the refusals of the ring.
+CHECKPOINT_BYTES_MAX = 8 * 1024 * 1024
+
+# Bit operations in JavaScript are 32 bits wide and signed, so a mask keeps to 31.
+MASK_BITS_MAX = 31
+# Bit 0 is the owner.
+FIELDS_MAX = MASK_BITS_MAX - 1
+# One msgpack byte for the table's index.
+TABLES_MAX = 127
+# Integers above 2**53 are not exact in JavaScript.
+INTEGER_MAX = 2**53
+# A fixed field's wire number. Up to here `floor(q / scale * scale + 0.5)` is q again for every
+# scale, so a value encoded twice is the same; from 2**52 on, adding 0.5 alone may round up.
+FIXED_WIRE_MAX = 2**50
+# Ids are never reused within a room; at 1,000 spawns a second this lasts seven weeks.
+ENTITY_ID_MAX = 2**32 - 1
+# Shorter columns are smaller as plain msgpack (measured: below 8 an ext header costs more).
+TYPED_COLUMN_ROWS_MIN = 8
+# A room row's result and a chat line fit; longer text belongs outside the match.
+TEXT_CHARS_MAX = 16_384
+
+# 6.4 s at 20 ticks a second: longer than a reconnect, shorter than a coffee.
+HISTORY_TICKS = 128
+# One tick a second for a board game, 128 for a shooter.
+TICK_RATE_MAX = 128
+# Ticks made up for after a stall; what lies before is over, not caught up.
+CATCH_UP_TICKS_MAX = 3
+# A reader this many ticks behind is skipped until it catches up.
+BEHIND_TICKS_MAX = 20
+# A write buffer above this holds several frames already; the next frame covers them.
+WRITE_GATE_BYTES = 64 * 1024
+# Behind the gate for this long, a reader is gone in all but name.
+TOO_SLOW_S = 15.0
+
+# Inputs a client keeps unacknowledged: six seconds at 20 Hz.
+UNACKED_INPUTS_MAX = 128
+# Items in one INPUT message; a client repeats its unacknowledged inputs in two messages.
+INPUT_ITEMS_MAX = 64
+# Actions in one input item: a human's fastest clicking, several times over.
+ACTIONS_PER_ITEM_MAX = 8
+# Items waiting in a room for one player; a flood beyond it is refused at the edge.
+INBOX_ITEMS_MAX = 2 * UNACKED_INPUTS_MAX
+# Input items a session may post in a second, sustained, and the burst it may begin with.
+INPUT_ITEMS_PER_S = 160.0
+INPUT_ITEMS_BURST = 2 * UNACKED_INPUTS_MAX
+# Messages of any type a connection may send in a second: one input a tick and a clock now and then.
+MESSAGES_PER_S = 150.0
+MESSAGES_BURST = 300
+
+# JOIN or RESUME must be the first message, and come within this.
+HELLO_TIMEOUT_S = 5.0
+# A session token outlives a night; its seat may be gone before.
+TOKEN_LIFETIME_S = 24 * 3600
+# How long an absent player keeps the seat.
+GRACE_S = 30.0
+
+NAME_CHARS_MAX = 24
+GAME_CHARS_MAX = 64
+IDENTITY_CHARS_MAX = 128
+BUILD_CHARS_MAX = 64
+REASON_CHARS_MAX = 120
+OPTIONS_MAX = 16
+NONCE_BYTES = 16
+TOKEN_BYTES_MAX = 128
+
+SEATS_MAX = 1000
+# Rows of one class in one room; a snapshot of more would not fit a frame.
+ROWS_MAX = 20_000
+ROOMS_MAX = 1000
+
+assert TYPED_COLUMN_ROWS_MIN > 1
+assert FIELDS_MAX < MASK_BITS_MAX < 32
+assert INPUT_ITEMS_MAX <= UNACKED_INPUTS_MAX <= INBOX_ITEMS_MAX
+assert UNACKED_INPUTS_MAX <= INPUT_ITEMS_BURST
+assert BEHIND_TICKS_MAX < HISTORY_TICKS, "a skipped reader must still find its baseline"
+assert CATCH_UP_TICKS_MAX < BEHIND_TICKS_MAX
+assert MESSAGE_BYTES_MAX <= WRITE_GATE_BYTES <= FRAME_BYTES_MAX <= CHECKPOINT_BYTES_MAX
+assert INPUT_ITEMS_PER_S > TICK_RATE_MAX, "one input a tick must be allowed at any tick rate"
+assert MESSAGES_PER_S > TICK_RATE_MAX
+assert GRACE_S < TOKEN_LIFETIME_S

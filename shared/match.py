@@ -1,0 +1,296 @@
+"""A match: the world of one room as its game sees it, committed once a tick.
+
+Law: rows(checkpoint) + deltas == rows, to the last bit; live values are wire values.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeVar, cast
+
+from .chunks import Rows, by_mask
+from .entities import Entity, Event, Player, Room
+from .errors import GameError
+from .game import Game
+from .history import History, Merged, Refusal
+from .inputs import Options
+from .limits import ENTITY_ID_MAX, ROWS_MAX, TEXT_CHARS_MAX
+from .rounding import RoundingWatch
+from .tables import HIDDEN, OWNED, PUBLIC, Change, Table
+
+E = TypeVar("E", bound=Entity)
+
+ROOM_TABLE = 0
+PLAYER_TABLE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Encoded chunks laid end to end, and how many they are."""
+
+    count: int = 0
+    data: bytes = b""
+
+    @staticmethod
+    def of(parts: list[bytes]) -> Chunks:
+        """The chunks of these parts."""
+        return Chunks(len(parts), b"".join(parts)) if parts else NOTHING
+
+
+NOTHING = Chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One tick's delta: for everyone, for each owner, for the server alone; and its refusals."""
+
+    tick: int
+    public: Chunks
+    owners: dict[int, Chunks]
+    server: Chunks
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Match:
+    """Rows by table, the tick, and chance. A game reads and writes it only inside its hooks."""
+
+    def __init__(self, game: Game, options: Options, seed: int) -> None:
+        self.game = game
+        self.options: Any = options
+        self.tick = 0
+        self.dt = 1 / game.tick_rate
+        self.tables = [Table(index, kind) for index, kind in enumerate(game.kinds)]
+        self.history = History()
+        self._seed = seed
+        self._rng: Random | None = None
+        self._by_kind = dict(zip(game.kinds, self.tables, strict=True))
+        self._by_kind[Room] = self.tables[ROOM_TABLE]
+        self._by_kind[Player] = self.tables[PLAYER_TABLE]
+        self._hidden = any(table.kind._masks[OWNED] for table in self.tables)
+
+    @property
+    def room(self) -> Any:
+        """The room's row, of the game's own `room` class."""
+        return next(iter(self.tables[ROOM_TABLE].rows.values()))
+
+    @property
+    def players(self) -> list[Any]:
+        """The players' rows, of the game's own `player` class, in id order."""
+        return list(self.tables[PLAYER_TABLE].rows.values())
+
+    @property
+    def rng(self) -> Random:
+        """Chance, made once a tick from the room's seed and the tick."""
+        if self._rng is None:
+            self._rng = Random((self._seed << 64) | self.tick)
+        return self._rng
+
+    @property
+    def has_owned_columns(self) -> bool:
+        """Whether any field is sent to its owner only."""
+        return self._hidden
+
+    def spawn(self, row: E) -> E:
+        """Take a new row into the match; it has an id from here on."""
+        if row.id:
+            raise GameError(f"{row!r} was spawned before; make a new one")
+        table = self._table(type(row))
+        if len(table.rows) >= ROWS_MAX:
+            raise GameError(f"{type(row).__name__}: {ROWS_MAX} rows at most; despawn some")
+        room = self.tables[ROOM_TABLE].rows
+        number = self.room.next_id if room else 1
+        # `next_id` itself must fit its field.
+        if number >= ENTITY_ID_MAX:
+            raise GameError("this room has used up its ids")
+        table.add(row, number)
+        if isinstance(row, Player):
+            row.owner = number
+        elif isinstance(row, Event):
+            row.born = self.tick
+        self.room.next_id = number + 1
+        return row
+
+    def despawn(self, row: Entity) -> None:
+        """Let a row go; doing so twice does nothing."""
+        self._table(type(row)).remove(row)
+
+    def get(self, kind: type[E], number: int) -> E | None:
+        """The row with this id, or None when it is gone."""
+        return cast("E | None", self._table(kind).rows.get(number))
+
+    def all(self, kind: type[E], *, owner: int | Player | None = None) -> list[E]:
+        """Rows of a class in id order, safe to despawn in; `owner` narrows to one player's."""
+        rows = cast("dict[int, E]", self._table(kind).rows)
+        if owner is None:
+            return list(rows.values())
+        number = owner.id if isinstance(owner, Player) else owner
+        return [row for row in rows.values() if row.owner == number]
+
+    def one(self, kind: type[E], *, owner: int | Player | None = None) -> E | None:
+        """The first row of a class (of one owner), or None."""
+        if owner is None:
+            return cast("E | None", next(iter(self._table(kind).rows.values()), None))
+        return next(iter(self.all(kind, owner=owner)), None)
+
+    def count(self, kind: type[Entity]) -> int:
+        """How many rows of a class there are."""
+        return len(self._table(kind).rows)
+
+    def finish(self, result: Any) -> None:
+        """End the match with a result (anything JSON holds), committed with this tick, once."""
+        if self.room.finished:
+            raise GameError("match.finish was called before; match.restart() begins anew")
+        try:
+            encoded = json.dumps(result, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise GameError(f"match.finish: the result must be JSON: {error}") from None
+        if len(encoded) > TEXT_CHARS_MAX:
+            raise GameError(f"match.finish: the result is longer than {TEXT_CHARS_MAX} characters")
+        self.room.result = encoded
+        self.room.finished = self.tick
+
+    def restart(self) -> None:
+        """Begin anew with the players and seats there are: `start`, then `join` for each."""
+        for table in self.tables[2:]:
+            for row in list(table.rows.values()):
+                table.remove(row)
+        kept: list[tuple[Any, Any]] = [(self.room, Room), *((p, Player) for p in self.players)]
+        for row, base in kept:
+            for key, field in row._fields.items():
+                if key not in base._fields or key in ("finished", "result"):
+                    setattr(row, key, field.default)
+        self.game.start(self)
+        for player in self.players:
+            self.game.join(self, player)
+
+    def watch_rounding(self, watch: RoundingWatch) -> None:
+        """In development, have fields named whose changes rounding swallows."""
+        for table in self.tables:
+            table.codec.watch = watch
+
+    def begin_tick(self) -> None:
+        """Move on to the next tick, before its hooks run."""
+        self.tick += 1
+        self._rng = None
+        lifetime = self.game.event_lifetime_ticks
+        for table in self.tables[2:]:
+            if issubclass(table.kind, Event):
+                for row in list(table.rows.values()):
+                    if cast(Event, row).born + lifetime > self.tick:
+                        break
+                    table.remove(row)
+
+    def commit(self, refusals: list[Refusal] | None = None) -> Commit:
+        """Round and encode what the tick changed; its delta. GameError names what does not fit."""
+        refusals = refusals or []
+        public: list[bytes] = []
+        server: list[bytes] = []
+        owners: dict[int, list[bytes]] = {}
+        changes: list[Change] = []
+        for table in self.tables:
+            change = table.commit()
+            if change is None:
+                continue
+            changes.append(change)
+            if change.public is not None:
+                public.append(change.public)
+            if change.server is not None:
+                server.append(change.server)
+            for owner, chunk in change.owners.items():
+                owners.setdefault(owner, []).append(chunk)
+        self.history.note(self.tick, changes, refusals)
+        return Commit(
+            self.tick,
+            Chunks.of(public),
+            {owner: Chunks.of(parts) for owner, parts in owners.items()},
+            Chunks.of(server),
+            tuple(refusals),
+        )
+
+    def snapshot(self) -> Commit:
+        """The delta from nothing, whole: what a checkpoint holds."""
+        public: list[bytes] = []
+        server: list[bytes] = []
+        owners: dict[int, list[bytes]] = {}
+        for table in self.tables:
+            groups = {table.kind._full: list(table.rows.values())} if table.rows else {}
+            for parts, audience in ((public, PUBLIC), (server, HIDDEN)):
+                chunk = table.encode(audience, groups, [])
+                if chunk is not None:
+                    parts.append(chunk)
+            for owner, chunk in table.encode_owned(groups).items():
+                owners.setdefault(owner, []).append(chunk)
+        return Commit(
+            self.tick,
+            Chunks.of(public),
+            {owner: Chunks.of(parts) for owner, parts in owners.items()},
+            Chunks.of(server),
+        )
+
+    def delta(self, base: int) -> Chunks:
+        """The public chunks from tick `base` (0: from nothing) to now, with values of now."""
+        return Chunks.of(
+            [
+                chunk
+                for table, groups, gone in self._merged(base)
+                if (chunk := table.encode(PUBLIC, groups, gone)) is not None
+            ]
+        )
+
+    def delta_owned(self, base: int, player: int) -> Chunks:
+        """The chunks only `player` may see, from tick `base` to now."""
+        if not self._hidden or not player:
+            return NOTHING
+        return Chunks.of(
+            [
+                chunk
+                for table, groups, _ in self._merged(base)
+                if (chunk := table.encode_owned(_owned_by(groups, player)).get(player)) is not None
+            ]
+        )
+
+    def _merged(self, base: int) -> list[tuple[Table, dict[int, Rows], list[int]]]:
+        if base == 0:
+            return [
+                (table, {table.kind._full: list(table.rows.values())} if table.rows else {}, [])
+                for table in self.tables
+            ]
+        return [
+            (self.tables[index], _present(self.tables[index], merged), merged.gone)
+            for index, merged in self.history.since(base).items()
+        ]
+
+    def apply(
+        self, tick: int, chunks: list[list[Any]], refusals: list[Refusal], *, follows: bool
+    ) -> None:
+        """Take in a decoded record; `follows` is false for a checkpoint, which has no history."""
+        changes: list[Change] = []
+        for chunk in chunks:
+            index: int = chunk[0]
+            changes.append(self.tables[index].apply(chunk[1], chunk[2:]))
+        self.tick = tick
+        self._rng = None
+        if follows:
+            self.history.note(tick, changes, refusals)
+
+    def _table(self, kind: type[Entity]) -> Table:
+        table = self._by_kind.get(kind)
+        if table is None:
+            name = type(self.game).__name__
+            raise GameError(f"{kind.__name__} is not in {name}.entities; add it there")
+        return table
+
+
+def _present(table: Table, merged: Merged) -> dict[int, Rows]:
+    rows = table.rows
+    return by_mask((mask, rows[n]) for n, mask in merged.masks.items() if n in rows)
+
+
+def _owned_by(groups: dict[int, Rows], player: int) -> dict[int, Rows]:
+    return {
+        mask: mine
+        for mask, rows in groups.items()
+        if (mine := [row for row in rows if row.owner == player])
+    }

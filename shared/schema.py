@@ -1,0 +1,169 @@
+"""The schema: what `WELCOME` tells a client of a game's rows, inputs, actions and options.
+
+docs/PROTOCOL.md specifies it to the byte; a client in any language needs no generated code.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .chunks import pack
+from .columns import Kind, short
+from .entities import Event, Player, Room
+from .fields import SERVER, Audience, Field
+from .game import Game
+from .limits import ENTITY_ID_MAX, FIELDS_MAX, FIXED_WIRE_MAX, TABLES_MAX
+
+ENTITY_TABLE, ROOM_TABLE_KIND, PLAYER_TABLE_KIND, EVENT_TABLE = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """One table as a client sees it: `fields` by bit, in rising order."""
+
+    name: str
+    kind: int
+    fields: dict[int, tuple[str, Field]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All that a client knows of a game. Input, action and option fields are in wire order."""
+
+    tables: tuple[TableSchema, ...]
+    input: dict[str, Field]
+    actions: tuple[tuple[str, dict[str, Field]], ...]
+    options: dict[str, Field]
+
+
+def describe(game: Game) -> list[Any]:
+    """The schema of a game in wire form; fields for the server alone are left out."""
+    # A ref to the plain Room or Player means the game's own.
+    indices: dict[type[Any], int] = {Room: 0, Player: 1}
+    indices |= {kind: index for index, kind in enumerate(game.kinds)}
+
+    def fields(declared: Mapping[str, Field], first: int) -> list[Any]:
+        return [
+            [bit, name, int(field.kind), int(field.to), *_parameters(field, indices)]
+            for bit, (name, field) in enumerate(declared.items(), first)
+            if field.to is not SERVER
+        ]
+
+    def table_kind(kind: type[Any]) -> int:
+        if issubclass(kind, Room):
+            return ROOM_TABLE_KIND
+        if issubclass(kind, Player):
+            return PLAYER_TABLE_KIND
+        return EVENT_TABLE if issubclass(kind, Event) else ENTITY_TABLE
+
+    return [
+        [[kind.__name__, table_kind(kind), fields(kind._fields, 1)] for kind in game.kinds],
+        fields(game.input._fields, 0),
+        [[action.__name__, fields(action._fields, 0)] for action in game.actions],
+        fields(game.options._fields, 0),
+    ]
+
+
+def fingerprint(game: Game) -> int:
+    """A CRC-32 over every field a game declares, hidden ones too: equal means records agree."""
+    parts = [
+        [kind.__name__, [[name, repr(field)] for name, field in kind._fields.items()]]
+        for kind in game.kinds
+    ]
+    return zlib.crc32(pack(parts))
+
+
+def _parameters(field: Field, indices: dict[type[Any], int]) -> list[Any]:
+    default = field.wire(field.default)
+    match field.kind:
+        case Kind.FIXED:
+            return [default, int(field.scale), field.lo, field.hi, field.snap]
+        case Kind.ANGLE:
+            return [default, field.scale]
+        case Kind.INTEGER:
+            return [default, field.lo, field.hi]
+        case Kind.TEXT:
+            return [default, field.hi]
+        case Kind.REF:
+            return [default, indices[field.table or Room]]
+        case _:
+            return [default]
+
+
+def parse(schema: Any) -> Schema:
+    """A schema from the wire; ValueError if it is none."""
+    try:
+        tables, inputs, actions, options, *_ = schema
+        if not 2 <= len(tables) <= TABLES_MAX:
+            raise ValueError(f"it has {len(tables)} tables; 2 to {TABLES_MAX}")
+        parsed = Schema(
+            tuple(_table(*table[:3]) for table in tables),
+            _named(inputs),
+            tuple((_name(name), _named(fields)) for name, fields, *_ in actions),
+            _named(options),
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"not a schema: {error}") from None
+    if len({table.name for table in parsed.tables}) != len(parsed.tables):
+        raise ValueError("not a schema: two tables have one name")
+    if [table.kind for table in parsed.tables[:2]] != [ROOM_TABLE_KIND, PLAYER_TABLE_KIND]:
+        raise ValueError("not a schema: the first tables are the room's and the players'")
+    return parsed
+
+
+def _table(name: object, kind: object, entries: list[Any]) -> TableSchema:
+    if type(kind) is not int:
+        raise ValueError(f"table kind {short(kind)}")
+    fields = _fields(entries, 1)
+    return TableSchema(_name(name), kind, fields)
+
+
+def _named(entries: list[Any]) -> dict[str, Field]:
+    return dict(_fields(entries, 0).values())
+
+
+def _fields(entries: list[Any], first: int) -> dict[int, tuple[str, Field]]:
+    """Fields by bit, in rising order; bits from `first` up."""
+    found: dict[int, tuple[str, Field]] = {}
+    for bit, name, *rest in entries:
+        if type(bit) is not int or not first <= bit <= FIELDS_MAX or bit in found:
+            raise ValueError(f"field bit {short(bit)}")
+        found[bit] = (_name(name), _field(*rest))
+    names = {name for name, _ in found.values()}
+    if len(names) != len(found) or names & {"id", "owner"}:
+        raise ValueError("a field's name is taken")
+    return dict(sorted(found.items()))
+
+
+def _field(number: Any, audience: Any, default: Any, *rest: Any) -> Field:
+    kind, to = Kind(number), Audience(audience)
+    if to is SERVER:
+        raise ValueError("a field for the server alone")
+    known = {
+        Kind.FIXED: ("scale", "lo", "hi", "snap"),
+        Kind.ANGLE: ("scale",),
+        Kind.INTEGER: ("lo", "hi"),
+        Kind.TEXT: ("hi",),
+    }.get(kind, ())
+    given: dict[str, Any] = dict(zip(known, rest, strict=False))
+    for name in known:
+        wanted = given.get(name)
+        may_be_none = kind is Kind.FIXED and name != "scale"
+        if not (type(wanted) in (int, float) or (wanted is None and may_be_none)):
+            raise ValueError(f"a field's {name} is {short(wanted)}")
+    if not 0 < given.get("scale", 1) <= FIXED_WIRE_MAX:
+        raise ValueError(f"a field's scale is {given['scale']}")
+    if kind is Kind.REF:
+        given = {"lo": 0, "hi": ENTITY_ID_MAX}
+    field = Field(kind, default, to, **given)
+    return replace(field, default=field.value(default))
+
+
+def _name(name: object) -> str:
+    """A name that a class or an attribute may have."""
+    if type(name) is not str or not name.isidentifier() or name.startswith("_"):
+        raise ValueError(f"name {short(name)}")
+    return name

@@ -1,0 +1,336 @@
+"""The two halves of a session: what a client and a server remember of their conversation.
+
+docs/SESSION.md tells the story. Both are pure: bytes and ticks come in, bytes and decisions go out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .errors import TRY_AGAIN, CloseCode, RemoteError
+from .inputs import Action, Input
+from .limits import (
+    BEHIND_TICKS_MAX,
+    INPUT_ITEMS_MAX,
+    TOO_SLOW_S,
+    UNACKED_INPUTS_MAX,
+    WRITE_GATE_BYTES,
+)
+from .messages import (
+    Close,
+    Digest,
+    Frame,
+    InputItem,
+    InputMessage,
+    Join,
+    Leave,
+    Renew,
+    Resume,
+    RoomStatus,
+    Status,
+    TimeAnswer,
+    Welcome,
+    decode_from_server,
+)
+from .schema import Schema, parse
+from .view import Changes, View
+
+REPORT_FRAMES = 8
+STANDSTILL_FRAMES = 20
+
+
+class ClientState(StrEnum):
+    """Where a client's session stands; docs/SESSION.md has the table."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    RESUMING = "resuming"
+    GONE = "gone"
+
+
+@dataclass(slots=True)
+class ClientStats:
+    """What a client counted of its session."""
+
+    frames: int = 0
+    frames_skipped: int = 0
+    bytes: int = 0
+    inputs_sent: int = 0
+    inputs_acked: int = 0
+    inputs_skipped: int = 0
+    inputs_given_up: int = 0
+    refused: int = 0
+    resumes: int = 0
+    digests: int = 0
+    divergence: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one message from the server did: changes of the view, refusals, a clock, an end."""
+
+    framed: bool = False
+    changes: Changes | None = None
+    refusals: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+    time: TimeAnswer | None = None
+    renew_ms: int | None = None
+    closed: Close | None = None
+
+
+class ClientSession:
+    """A player's seat as its client sees it. `outbox` holds messages to send on the connection."""
+
+    def __init__(self, join: Join) -> None:
+        self.state = ClientState.CONNECTING
+        self.outbox: list[bytes] = []
+        self.stats = ClientStats()
+        self.view: View | None = None
+        self.schema: Schema | None = None
+        self.welcome: Welcome | None = None
+        self.status = Status.LIVE
+        self.closed: Close | None = None
+        self.ack = 0
+        self._join = join
+        self._schema: Any = None
+        self._epoch = 0
+        self._next_seq = 1
+        self._unacked: deque[InputItem] = deque()
+        self._since_report = 0
+        self._standing = 0
+        self._resync = False
+
+    @property
+    def player(self) -> int:
+        """The id of this player's row, 0 before WELCOME and for a spectator."""
+        return self.welcome.player if self.welcome else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many input items are not yet acknowledged."""
+        return len(self._unacked)
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the newest item made, 0 for none."""
+        return self._next_seq - 1
+
+    def hello(self) -> bytes:
+        """The first message of a new connection: JOIN until welcomed, then RESUME."""
+        if self.welcome is None:
+            return self._join.encode()
+        self.state = ClientState.RESUMING
+        self.stats.resumes += 1
+        held = self.view.tick if self.view and not self._resync else 0
+        first = self._unacked[0].seq if self._unacked else self._next_seq
+        return Resume(self.welcome.token, self._epoch, held, first).encode()
+
+    def lost(self) -> None:
+        """The connection ended without a CLOSE."""
+        if self.state is ClientState.LIVE:
+            self.state = ClientState.RESUMING
+        self.outbox.clear()
+
+    def leave(self) -> None:
+        """Give the seat up."""
+        if self.state is ClientState.LIVE:
+            self.outbox.append(Leave().encode())
+        self.state = ClientState.GONE
+        self.closed = Close(CloseCode.NORMAL, "left")
+
+    def post(self, sample: Input | None, actions: list[tuple[int, Action]] | None = None) -> int:
+        """Queue one item; its seq. Where too many wait it is given up: then above `last_seq`."""
+        if len(self._unacked) >= UNACKED_INPUTS_MAX:
+            self.stats.inputs_given_up += 1
+            return self._next_seq
+        wire = None if sample is None else sample.to_wire()
+        made = tuple([index, *action.to_wire()] for index, action in actions or ())
+        item = InputItem(self._next_seq, wire, made)
+        self._next_seq += 1
+        self._unacked.append(item)
+        self.stats.inputs_sent += 1
+        if self.state is ClientState.LIVE:
+            self._send([item])
+        return item.seq
+
+    def receive(self, payload: bytes) -> Outcome:
+        """Take in a message; ValueError if it is malformed, then the caller resumes."""
+        message = decode_from_server(payload)
+        self.stats.bytes += len(payload)
+        match message:
+            case Frame():
+                return self._frame(message)
+            case Welcome():
+                return self._welcomed(message)
+            case Digest():
+                return self._digest(message)
+            case RoomStatus():
+                return self._room(message)
+            case TimeAnswer():
+                return Outcome(time=message)
+            case Renew():
+                return Outcome(renew_ms=message.deadline_ms)
+            case Close():
+                return self._closed(message)
+            case _:
+                return Outcome()
+
+    def _welcomed(self, message: Welcome) -> Outcome:
+        if self.welcome is None or message.schema != self._schema:
+            self._look(message.schema, message.player)
+        self.welcome = message
+        self._epoch = message.epoch
+        self.state = ClientState.LIVE
+        self._repeat()
+        return Outcome()
+
+    def _look(self, schema: Any, player: int) -> None:
+        """Begin a view of rows as this schema describes them; the next frame is from nothing."""
+        self._schema = schema
+        self.schema = parse(schema)
+        self.view = View(self.schema, player)
+
+    def _frame(self, frame: Frame) -> Outcome:
+        view = self.view
+        if view is None:
+            raise ValueError("a FRAME before WELCOME")
+        if frame.base != 0 and frame.tick <= view.tick:
+            return Outcome()
+        if frame.base > view.tick:
+            raise ValueError(f"a FRAME from tick {frame.base}, but {view.tick} is held")
+        held = view.tick
+        changes = view.apply(frame.tick, frame.base, frame.dropped, frame.chunks)
+        self._resync = False
+        self.stats.frames += 1
+        every = self.welcome.send_every if self.welcome else 1
+        if held and frame.base:
+            self.stats.frames_skipped += max(0, (frame.tick - held) // every - 1)
+        refusals = self._refusals(frame)
+        self._acked(frame.ack)
+        self._since_report += 1
+        if self._since_report >= REPORT_FRAMES:
+            self._send([])
+        return Outcome(framed=True, changes=changes, refusals=refusals)
+
+    def _refusals(self, frame: Frame) -> list[tuple[int, int, str]]:
+        """Refusals of items not settled before; a frame may tell old ones again."""
+        fresh = [refusal for refusal in frame.refusals or () if refusal[0] > self.ack]
+        self.stats.refused += sum(1 for _, part, _ in fresh if part)
+        self.stats.inputs_skipped += sum(1 for _, part, _ in fresh if not part)
+        return fresh
+
+    def _acked(self, ack: int) -> None:
+        if ack > self.ack:
+            self.ack = ack
+            self._standing = 0
+            while self._unacked and self._unacked[0].seq <= ack:
+                self._unacked.popleft()
+                self.stats.inputs_acked += 1
+        elif self._unacked:
+            self._standing += 1
+            if self._standing >= STANDSTILL_FRAMES:
+                self._repeat()
+
+    def _digest(self, message: Digest) -> Outcome:
+        view = self.view
+        if view is not None and view.tick == message.tick:
+            self.stats.digests += 1
+            if view.digest() != message.crc:
+                self.stats.divergence += 1
+                self._resync = True
+                raise ValueError(f"the view of tick {message.tick} differs from the server's")
+        return Outcome()
+
+    def _room(self, message: RoomStatus) -> Outcome:
+        self.status = message.status
+        if message.schema is not None:
+            self._look(message.schema, self.player)
+        if message.epoch != self._epoch:
+            self._epoch = message.epoch
+            self._repeat()
+        return Outcome()
+
+    def _closed(self, message: Close) -> Outcome:
+        again = message.code in TRY_AGAIN or message.retry_after_ms is not None
+        if again:
+            self.state = ClientState.RESUMING if self.welcome else ClientState.CONNECTING
+        else:
+            self.state = ClientState.GONE
+            self.closed = message
+        return Outcome(closed=message)
+
+    def _repeat(self) -> None:
+        self._standing = 0
+        items = list(self._unacked)
+        for at in range(0, len(items), INPUT_ITEMS_MAX):
+            self._send(items[at : at + INPUT_ITEMS_MAX])
+
+    def _send(self, items: list[InputItem]) -> None:
+        self._since_report = 0
+        held = self.view.tick if self.view and not self._resync else 0
+        self.outbox.append(InputMessage(held, tuple(items)).encode())
+
+
+class ServerSession:
+    """What an edge remembers of one connection of a session.
+
+    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported.
+    """
+
+    __slots__ = ("base", "first_tick", "held", "known", "player", "posted", "trouble_since")
+
+    def __init__(self, player: int, base: int, applied: int, first_seq: int, tick: int) -> None:
+        self.player = player
+        self.base = base
+        self.held = base
+        self.posted = max(applied, first_seq - 1)
+        self.first_tick = tick
+        self.trouble_since: int | None = None
+        self.known: dict[int, set[int]] | None = None
+
+    def take(self, message: InputMessage, tick: int) -> list[Any]:
+        """The items not taken before, in order; RemoteError for a gap or a tick never sent."""
+        if message.held > tick:
+            raise RemoteError(
+                CloseCode.BAD_MESSAGE,
+                f"tick held {message.held} was never sent; the newest is {tick}",
+            )
+        self.held = max(self.held, message.held)
+        fresh: list[Any] = []
+        for item in message.items:
+            if item.seq <= self.posted:
+                continue
+            if item.seq != self.posted + 1:
+                raise RemoteError(
+                    CloseCode.BAD_MESSAGE,
+                    f"input seq {item.seq} leaves a gap; the next is {self.posted + 1}",
+                )
+            self.posted = item.seq
+            fresh.append(item)
+        return fresh
+
+    def due(self, tick: int, tick_rate: int, buffered: int, send_every: int = 1) -> bool:
+        """Whether to send tick's frame now; skipped ones are covered by the next.
+
+        Clients report by frames, so what is behind is counted in ticks that are sent. RemoteError
+        once the reader has been behind for too long.
+        """
+        most = BEHIND_TICKS_MAX * send_every
+        if buffered <= WRITE_GATE_BYTES and (
+            tick - self.held < most or tick - self.first_tick < most
+        ):
+            self.trouble_since = None
+            return True
+        if self.trouble_since is None:
+            self.trouble_since = tick
+        if tick - self.trouble_since > TOO_SLOW_S * tick_rate:
+            raise RemoteError(
+                CloseCode.TOO_SLOW,
+                f"no frame was read, or no tick held reported, for {TOO_SLOW_S:g} s",
+            )
+        return buffered <= WRITE_GATE_BYTES and tick - self.base >= tick_rate
+
+
+__all__ = ["ClientSession", "ClientState", "ClientStats", "Outcome", "ServerSession"]

@@ -1,0 +1,187 @@
+"""Which room a player joins, what a room is kept with, and which names are shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.lobby import (
+    BOTS_MAX,
+    ROOM_ID_CHARS,
+    ROOM_ID_LENGTH,
+    RoomMeta,
+    clean_name,
+    find_open,
+    is_room_id,
+    read_wish,
+    room_id,
+)
+from server.store.base import ROOM_ID
+from shared.chunks import pack
+from shared.errors import CloseCode, RemoteError
+from shared.limits import NAME_CHARS_MAX
+from tests.server.core.yard import Rules, Yard
+
+GAME = Yard()
+META = RoomMeta("yard", tuple(Rules().to_wire()), 2**127 + 5, 2, False, 1_700_000_000_123, "1.2")
+
+OPEN = replace(META, bots=0)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A room as the lobby sees it."""
+
+    meta: RoomMeta = OPEN
+    free_seats: int = 2
+    finished: bool = False
+
+
+def refused(options: dict[str, Any]) -> tuple[CloseCode, str]:
+    with pytest.raises(RemoteError) as raised:
+        read_wish("yard", GAME, options)
+    return raised.value.code, raised.value.reason
+
+
+def test_a_wish_without_options_has_the_defaults() -> None:
+    wish = read_wish("yard", GAME, {})
+    assert (wish.game, wish.options, wish.bots) == ("yard", Rules(), 0)
+    assert (wish.private, wish.room) == (False, None)
+
+
+def test_a_wish_is_read_in_wire_form() -> None:
+    asked = {"start": "raise", "size": 13, "bots": 64, "private": True, "room": "abcdefgh"}
+    wish = read_wish("yard", GAME, asked)
+    assert wish.options == Rules(start="raise", size=3.25)
+    assert (wish.bots, wish.private, wish.room) == (BOTS_MAX, True, "abcdefgh")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"colour": 1}, "yard has no option 'colour'; it has bots, private, room, size, start"),
+        ({"start": 3}, "option start: 3 is not text of at most 12 characters"),
+        ({"size": 0.5}, "option size: 0.5 is not a finite number"),
+        ({"bots": 65}, "option bots: 65 is not a whole number from 0 to 64"),
+        ({"bots": -1}, "option bots: -1 is not"),
+        ({"bots": True}, "option bots: True is not"),
+        ({"bots": "2"}, "option bots: '2' is not"),
+        ({"private": 1}, "option private: expected true or false"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
+    code, reason = refused(options)
+    assert code is CloseCode.BAD_OPTION
+    assert reason.startswith(said)
+    assert len(reason) <= 120
+
+
+@pytest.mark.parametrize("room", ["short", "UPPERCASE", "a" * 33, "abcdefgé", 7, "../abcdef"])
+def test_what_is_no_rooms_id_is_no_room(room: object) -> None:
+    assert refused({"room": room}) == (CloseCode.NOT_FOUND, "there is no such room")
+
+
+def test_ids_are_made_of_letters_that_are_not_mistaken_for_others() -> None:
+    made = room_id(bytes(range(ROOM_ID_LENGTH)))
+    assert (len(made), set(made) <= set(ROOM_ID_CHARS)) == (ROOM_ID_LENGTH, True)
+    assert room_id(bytes([255] * ROOM_ID_LENGTH)) != made
+    assert not set("01lio") & set(ROOM_ID_CHARS)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[a-z0-9]{7,33}", fullmatch=True))
+def test_an_id_is_one_here_where_it_is_one_in_the_store(text: str) -> None:
+    assert is_room_id(text) == (ROOM_ID.fullmatch(text) is not None)
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(st.integers(-(2**53), 2**53), max_size=4),
+    st.integers(0, 2**128 - 1),
+    st.integers(0, BOTS_MAX),
+    st.booleans(),
+)
+def test_what_a_room_is_kept_with_is_read_back(
+    game: str, options: list[int], seed: int, bots: int, private: bool
+) -> None:
+    meta = RoomMeta(game, tuple(options), seed, bots, private, 1_700_000_000_123, "2")
+    assert RoomMeta.decode(meta.encode()) == meta
+
+
+def test_what_later_releases_append_is_ignored() -> None:
+    fields: list[object] = [1, "yard", [], bytes(16), 0, False, 5, "1"]
+    assert RoomMeta.decode(pack([*fields, "more"])) == RoomMeta.decode(pack(fields))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        pack([]),
+        pack("yard"),
+        pack([2, "yard", [], bytes(16), 0, False, 5, "1"]),
+        pack([1, "yard", [], bytes(16), 0, False, 5]),
+        pack([1, "yard", {}, bytes(16), 0, False, 5, "1"]),
+        pack([1, "yard", [], "seed", 0, False, 5, "1"]),
+    ],
+)
+def test_what_is_no_rooms_description_is_told(data: bytes) -> None:
+    with pytest.raises(ValueError, match="not a room's description of this release"):
+        RoomMeta.decode(data)
+
+
+def test_the_fullest_open_room_is_found() -> None:
+    rooms = [Listed(free_seats=3), Listed(free_seats=1), Listed(free_seats=2)]
+    assert find_open(rooms, read_wish("yard", GAME, {})) is rooms[1]
+    assert find_open([], read_wish("yard", GAME, {})) is None
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        Listed(free_seats=0),
+        Listed(finished=True),
+        Listed(meta=META),
+        Listed(meta=replace(OPEN, game="mill")),
+        Listed(meta=replace(OPEN, private=True)),
+        Listed(meta=replace(OPEN, options=("other", 8))),
+    ],
+)
+def test_a_room_that_does_not_fit_is_passed_over(room: Listed) -> None:
+    assert find_open([room], read_wish("yard", GAME, {})) is None
+
+
+def test_who_wants_to_be_private_is_put_with_nobody() -> None:
+    assert find_open([Listed()], read_wish("yard", GAME, {})) is not None
+    assert find_open([Listed()], read_wish("yard", GAME, {"private": True})) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ada", "Ada"),
+        ("  Ada \t\n Lovelace ", "Ada Lovelace"),
+        ("A\u202eda\u200b\x00", "Ada"),
+        ("e\u0301", "é"),
+        ("", "player"),
+        ("\x07\u200d", "player"),
+        ("x" * 30, "x" * 24),
+        ("x" * 23 + " y", "x" * 23),
+        ("名前", "名前"),
+    ],
+)
+def test_names_are_cleaned(name: str, shown: str) -> None:
+    assert clean_name(name) == shown
+
+
+@given(st.text(max_size=80))
+def test_any_name_becomes_one_that_can_be_shown(name: str) -> None:
+    shown = clean_name(name)
+    assert 1 <= len(shown) <= NAME_CHARS_MAX
+    assert shown == shown.strip()
+    assert not any(unicodedata.category(character)[0] == "C" for character in shown)

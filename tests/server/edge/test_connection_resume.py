@@ -1,0 +1,107 @@
+"""A session outlives its connections: who may resume it, and what is lost on the way."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from server.core.tokens import Seat, issue
+from shared.errors import CloseCode
+from shared.messages import Frame, InputItem, InputMessage, Resume, Welcome
+from tests.server.core.yard import Cave, Yard, nonce
+from tests.server.edge.desk import SECRET, Desk, closing
+from tests.server.host.rig import player
+from tests.simulation.loop import virtually
+
+
+def token(room: str, player_id: int, name: str = "Ada", *, at_s: float = 1_000_000) -> bytes:
+    return issue(SECRET, Seat(room, player_id, nonce(name)), at_s)
+
+
+def test_a_resume_needs_a_token_of_ours_and_a_room_that_is_there() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        room, seat = desk.only_room(), ada.session.player
+        good = ada.session.welcome.token if ada.session.welcome else b""
+        tries = [
+            (good[:-1] + bytes((good[-1] ^ 1,)), CloseCode.BAD_TOKEN, "was not issued here"),
+            (good[:-3], CloseCode.BAD_TOKEN, "was not issued here"),
+            (b"", CloseCode.BAD_TOKEN, "was not issued here"),
+            (token(room.id, seat, at_s=1_000_000 - 90_000), CloseCode.BAD_TOKEN, "has expired"),
+            (token("z" * 20, seat), CloseCode.ROOM_CLOSED, "the room is over"),
+            (token(room.id, seat + 1), CloseCode.ROOM_CLOSED, "the seat was given up"),
+            (token(room.id, seat, "Bob"), CloseCode.ROOM_CLOSED, "the seat was given up"),
+        ]
+        for proof, code, said in tries:
+            line = desk.line()
+            line.say(Resume(proof, 0, 0, 1).encode())
+            await desk.seconds(0.1)
+            found, reason = closing(line)
+            assert (found, said in reason) == (code, True)
+        assert ada.line.ending is None, "and who sits there plays on"
+        line = desk.line()
+        line.say(Resume(good, 0, 0, 1).encode())
+        await desk.seconds(0.1)
+        assert line.of(Welcome)[0].player == seat
+        assert closing(ada.line)[0] is CloseCode.REPLACED
+        await desk.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("game", [Yard(), Cave()])
+def test_a_session_goes_on_over_a_new_line_and_loses_nothing(
+    game: Yard, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        desk = await Desk(game).start()
+        name = type(game).__name__.lower()
+        ada = await desk.call("Ada", name)
+        await desk.call("Bob", name)
+        seat = ada.session.player
+        for _ in range(4):
+            for _ in range(3):
+                ada.post(1, "hi")
+                await desk.seconds(0.05)
+            ada.hang_up()
+            ada.post(1, "hi")
+            await desk.seconds(0.2)
+            assert player(desk.only_room(), "Ada").connected is False
+            held = ada.session.view.tick if ada.session.view else 0
+            ada.connect()
+            await desk.seconds(0.5)
+            first = ada.line.of(Frame)[0]
+            assert first.base == (0 if isinstance(game, Cave) else held)
+        row = player(desk.only_room(), "Ada")
+        assert (ada.session.player, row.connected) == (seat, True)
+        assert (row.inputs_applied + row.inputs_skipped, row.score) == (16, 16)
+        assert (ada.session.waiting, ada.session.stats.divergence) == (0, 0)
+        assert ada.session.stats.digests > 4
+        await desk.stop()
+
+    with caplog.at_level(logging.ERROR):
+        virtually(scenario())
+    assert caplog.text == ""
+
+
+def test_a_client_that_holds_more_than_the_journal_is_taken_back() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        room = desk.only_room()
+        ada.hang_up()
+        line = desk.line()
+        ahead = room.match.tick + 500
+        proof = ada.session.welcome.token if ada.session.welcome else b""
+        line.say(Resume(proof, room.epoch, ahead, 1).encode())
+        await desk.seconds(0.06)
+        line.say(InputMessage(ahead, (InputItem(1, [1, 0]),)).encode())
+        await desk.seconds(0.2)
+        assert line.ending is None
+        assert line.of(Frame)[0].base == 0
+        assert player(room, "Ada").inputs_applied == 1
+        await desk.stop()
+
+    virtually(scenario())

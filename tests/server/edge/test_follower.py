@@ -1,0 +1,392 @@
+"""An edge's part in a room: who sits where, and what each committed tick sends to whom."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import pytest
+
+from holdfast import Action, Event, Match, Player, text
+from shared.errors import CloseCode
+from shared.limits import (
+    BEHIND_TICKS_MAX,
+    FRAME_BYTES_MAX,
+    TEXT_CHARS_MAX,
+    TOO_SLOW_S,
+    WRITE_GATE_BYTES,
+)
+from shared.messages import Digest, Frame, Resume, Role, RoomStatus, Status, Welcome
+from shared.session import ClientState
+from tests.server.core.yard import Cave, Say, Yard
+from tests.server.edge.desk import Caller, Desk, closing
+from tests.server.host.rig import player
+from tests.simulation.loop import virtually
+
+
+class Slow(Yard):
+    """Sends every third tick only."""
+
+    send_every = 3
+
+
+def test_frames_leave_only_for_committed_ticks() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        room = desk.only_room()
+        desk.rig.store.answering.clear()
+        await desk.seconds(1)
+        assert room.match.tick == desk.rig.store.committed(room.id) + 1
+        assert ada.frames[-1].tick == desk.rig.store.committed(room.id)
+        bob = Caller(desk, "Bob")
+        bob.connect()
+        await desk.seconds(1)
+        assert bob.line.sent == [], "nobody is seated meanwhile"
+        desk.rig.store.answering.set()
+        await desk.seconds(0.2)
+        assert bob.session.state is ClientState.LIVE
+        assert [frame.tick for frame in ada.frames] == list(range(1, room.match.tick + 1))
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_that_pauses_says_so_with_the_committed_tick() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        room, committed = desk.only_room(), ada.frames[-1].tick
+        desk.rig.store.away = True
+        await desk.seconds(3)
+        committed = ada.frames[-1].tick
+        assert ada.line.of(RoomStatus) == [RoomStatus(room.epoch, committed, Status.PAUSED)]
+        assert ada.session.status is Status.PAUSED
+        assert room.match.tick == committed + 1
+        desk.rig.store.away = False
+        await desk.seconds(2)
+        assert ada.line.of(RoomStatus)[1:] == [RoomStatus(room.epoch, committed, Status.LIVE)]
+        assert [frame.tick for frame in ada.frames] == list(range(1, room.match.tick + 1))
+        assert ada.session.stats.divergence == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_the_sending_rate_is_the_games() -> None:
+    async def scenario() -> None:
+        desk = await Desk(Slow(), digest_ticks=6).start()
+        ada = await desk.call("Ada", "slow")
+        ada.post(1, "no")
+        await desk.seconds(2)
+        assert {frame.tick % 3 for frame in ada.frames} == {0}
+        assert {b.tick - a.tick for a, b in pairwise(ada.frames)} == {3}
+        assert (ada.session.stats.digests, ada.session.stats.refused) == (7, 1)
+        assert ada.session.stats.divergence == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_digests_are_sent_when_asked_for() -> None:
+    async def scenario() -> None:
+        for every, wanted in ((0, 0), (10, 2)):
+            desk = await Desk(digest_ticks=every).start()
+            ada = await desk.call("Ada")
+            await desk.seconds(0.9)
+            assert len(ada.line.of(Digest)) == wanted
+            await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_reader_behind_the_gate_is_skipped_and_the_next_frame_covers_it() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada, bob = await desk.call("Ada"), await desk.call("Bob")
+        ada.line.waiting = WRITE_GATE_BYTES + 1
+        held = ada.frames[-1].tick
+        for _ in range(20):
+            bob.post(1)
+            await desk.seconds(0.05)
+        assert ada.frames[-1].tick == held
+        assert desk.rig.metrics.counters["frames_skipped_total"] == 20
+        ada.line.waiting = WRITE_GATE_BYTES
+        await desk.seconds(0.3)
+        first = next(frame for frame in ada.frames if frame.tick > held)
+        assert (first.base, first.tick) == (held, held + 21)
+        assert ada.session.stats.divergence == 0
+        assert ada.session.stats.digests > 0
+        assert [f.base for f in bob.frames[1:]] == [f.tick for f in bob.frames[:-1]]
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_reader_that_does_not_report_gets_a_frame_a_second_and_then_none() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada, bob = await desk.call("Ada"), await desk.call("Bob")
+        ada.silent = True
+        await desk.seconds(BEHIND_TICKS_MAX / 20)
+        counted = len(ada.frames)
+        await desk.seconds(10)
+        assert 9 <= len(ada.frames) - counted <= 11
+        await desk.seconds(TOO_SLOW_S - 10 + 1)
+        code, reason = closing(ada.line)
+        assert code is CloseCode.TOO_SLOW
+        assert "no frame was read" in reason
+        assert ada.session.state is ClientState.RESUMING
+        assert bob.line.ending is None
+        assert [f.base for f in bob.frames[1:]] == [f.tick for f in bob.frames[:-1]]
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_the_newer_of_two_lines_of_a_session_plays_on() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        old = ada.line
+        ada.connect()
+        await desk.seconds(0.2)
+        assert closing(old) == (CloseCode.REPLACED, "another connection took this seat")
+        assert ada.session.state is ClientState.LIVE
+        assert (desk.edge.sessions, desk.only_room().census.spectators) == (1, 0)
+        await desk.seconds(0.2)
+        assert player(desk.only_room(), "Ada").connected, "the old line's end changes nothing"
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_the_newer_of_two_joins_of_a_nonce_gets_the_seat() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        desk.rig.store.answering.clear()
+        one, two = Caller(desk, "Ada"), Caller(desk, "Ada")
+        one.connect()
+        await desk.seconds(0.1)
+        desk.rig.store.answering.set()
+        await desk.seconds(0.001)
+        desk.rig.store.answering.clear()
+        await desk.seconds(0.1)
+        # The tick that seats the first is under way; the second finds the seat all the same.
+        assert desk.only_room().settled is False
+        two.connect()
+        await desk.seconds(0.1)
+        desk.rig.store.answering.set()
+        await desk.seconds(0.2)
+        assert closing(one.line) == (
+            CloseCode.REPLACED,
+            "another connection joins with this nonce",
+        )
+        assert two.session.state is ClientState.LIVE
+        assert [row.name for row in desk.only_room().match.players] == ["Ada"]
+        again = Caller(desk, "Ada")
+        again.connect()
+        await desk.seconds(0.2)
+        assert again.session.player == two.session.player
+        assert closing(two.line)[0] is CloseCode.REPLACED
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_who_is_gone_before_the_tick_that_seats_them_is_absent_from_then_on() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        bob = await desk.call("Bob")
+        ada = Caller(desk, "Ada")
+        ada.connect()
+        await desk.seconds(0.001)
+        ada.hang_up()
+        await desk.seconds(0.2)
+        room = desk.only_room()
+        assert player(room, "Ada").connected is False
+        bob.hang_up()
+        await desk.seconds(2)
+        assert list(room.match.players) == [], "and so the grace runs out"
+        assert room.over is not None, "and the room closes"
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_whose_only_joiner_is_gone_before_the_tick_is_empty() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = Caller(desk, "Ada")
+        ada.connect()
+        await desk.seconds(0.001)
+        ada.hang_up()
+        await desk.seconds(3)
+        assert desk.rig.host.rooms() == []
+        assert desk.edge._followers == {}
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_who_comes_back_to_a_seat_given_up_is_told_so() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada, bob = await desk.call("Ada"), await desk.call("Bob")
+        ada.hang_up()
+        await desk.seconds(1)
+        line = ada.connect()
+        await desk.seconds(0.2)
+        assert closing(line) == (CloseCode.ROOM_CLOSED, "the seat was given up")
+        bob.post(None, "kick Bob")
+        await desk.seconds(0.2)
+        assert closing(bob.line) == (CloseCode.ROOM_CLOSED, "the seat was given up")
+        assert desk.edge.sessions == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_an_arrival_that_has_ended_meanwhile_is_not_welcomed() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        ada.hang_up()
+        line = ada.connect()
+        # It breaks the rules before the tick that would have welcomed it.
+        line.say(Resume(b"", 0, 0, 1).encode())
+        receiver = line.receiver
+        assert receiver is not None
+        follower = desk.edge.follow(desk.only_room())
+        follower._admit(follower._arrivals[0], desk.only_room().match.tick)
+        assert line.of(Welcome) == []
+        await desk.seconds(0.2)
+        assert desk.edge.sessions == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_everyone_is_told_when_the_room_is_over() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        eve = await desk.call("Eve", role=Role.SPECTATOR)
+        room = desk.only_room()
+        waiting = Caller(desk, "Bob", room=room.id)
+        resuming = await desk.call("Cid")
+        resuming.hang_up()
+        desk.rig.store.answering.clear()
+        await desk.seconds(0.1)
+        waiting.connect()
+        resuming.connect()
+        await desk.seconds(0.1)
+        await desk.rig.store.acquire_for_somebody_else(room.id)
+        desk.rig.store.answering.set()
+        await desk.seconds(0.2)
+        for caller in (ada, eve, waiting, resuming):
+            assert closing(caller.line) == (CloseCode.UNAVAILABLE, "the room has moved")
+            assert caller.session.state in (ClientState.RESUMING, ClientState.CONNECTING)
+        await desk.seconds(0.1)
+        assert (desk.edge._followers, desk.edge.sessions) == ({}, 0)
+        await desk.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("fog", [1, 2])
+def test_a_view_that_fails_costs_one_frame_or_the_room(
+    fog: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        desk = await Desk(Cave()).start()
+        ada, bob = await desk.call("Ada", "cave"), await desk.call("Bob", "cave")
+        with caplog.at_level(logging.ERROR):
+            ada.post(1, f"fog {fog}")
+            await desk.seconds(1)
+        assert "frames failed" in caplog.text
+        assert desk.rig.metrics.counters["game_errors_total"] == fog
+        if fog == 1:
+            assert (ada.line.ending, bob.line.ending) == (None, None)
+            missing = [b.tick - a.tick for a, b in pairwise(ada.frames)].count(2)
+            assert (missing, ada.session.stats.divergence) == (1, 0)
+            assert ada.session.stats.digests > 0
+        else:
+            for caller in (ada, bob):
+                assert closing(caller.line) == (
+                    CloseCode.GAME_FAILED,
+                    "the game failed: RuntimeError: visible fails",
+                )
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_two_failures_apart_are_forgiven_each() -> None:
+    async def scenario() -> None:
+        desk = await Desk(Cave()).start()
+        ada = await desk.call("Ada", "cave")
+        for _ in range(3):
+            ada.post(1, "fog 1")
+            await desk.seconds(0.2)
+        assert ada.line.ending is None
+        assert desk.rig.metrics.counters["game_errors_total"] == 3
+        await desk.stop()
+
+    virtually(scenario())
+
+
+class Scroll(Event):
+    words: str = text(TEXT_CHARS_MAX)
+
+
+class Vast(Yard):
+    """More, at a word, than one frame can hold; it is gone again after `event_ticks`."""
+
+    entities = (*Yard.entities, Scroll)
+
+    def act(self, match: Match, player: Player, action: Action) -> None:
+        if isinstance(action, Say) and action.words == "vast":
+            for _ in range(FRAME_BYTES_MAX // TEXT_CHARS_MAX + 1):
+                match.spawn(Scroll(words="x" * TEXT_CHARS_MAX))
+
+
+class Brief(Vast):
+    event_ticks = 1
+
+
+@pytest.mark.parametrize("game", [Vast(), Brief()])
+def test_a_frame_no_client_takes_is_not_sent(game: Vast) -> None:
+    async def scenario() -> None:
+        desk = await Desk(game, digest_ticks=1).start()
+        ada = await desk.call("Ada", type(game).__name__.lower())
+        ada.post(1, "vast")
+        await desk.seconds(0.5)
+        if game.event_ticks == 1:
+            assert ada.line.ending is None
+            assert [frame.base for frame in ada.frames].count(0) == 2, "anew, once"
+            assert ada.session.stats.divergence == 0
+        else:
+            code, reason = closing(ada.line)
+            assert code is CloseCode.GAME_FAILED
+            assert "bytes; at most" in reason
+        assert max(map(len, ada.line.sent)) < FRAME_BYTES_MAX
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_what_was_sent_is_counted() -> None:
+    async def scenario() -> None:
+        desk = await Desk(digest_ticks=0).start()
+        ada = await desk.call("Ada")
+        await desk.seconds(1)
+        counters = desk.rig.metrics.counters
+        assert counters["frames_total"] == len(ada.frames)
+        frames = [p for p in ada.line.sent if p[0] == 0x98 and p[1] == 17]
+        assert len(frames) == len(ada.line.of(Frame))
+        assert counters["frame_bytes_total"] == sum(map(len, frames))
+        assert len(desk.edge.follow(desk.only_room())._sessions) == desk.edge.sessions == 1
+        await desk.stop()
+
+    virtually(scenario())

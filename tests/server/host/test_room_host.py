@@ -1,0 +1,377 @@
+"""A hosted room: stepped, committed, published, in this order and never otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from random import Random
+
+import pytest
+
+from server.core.lobby import RoomMeta
+from server.core.metrics import Metrics
+from server.core.room import Room, SeatRequest
+from server.host.room_host import CHECKPOINT_TICKS, RoomHost, restored
+from server.host.seat_bots import SeatBots
+from server.store.base import Fenced, NoSuchRoom, StoreCorrupt
+from server.store.base import Status as StoredStatus
+from shared.errors import CloseCode
+from shared.limits import HISTORY_TICKS
+from shared.match import Match
+from shared.messages import Status
+from tests.server.core.yard import Cave, Dot, Yard, nonce
+from tests.server.host.rig import LOG, MoodyStore, Rig, Watcher, make_pusher, player, post
+from tests.shared.reference import whole
+from tests.simulation.loop import virtually
+
+
+def test_nobody_sees_a_tick_before_the_journal_has_it() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        rig.store.answering.clear()
+        await rig.seconds(2)
+        seen, stepped = watcher.ticks[-1], room.match.tick
+        assert stepped == seen + 1, "one tick is under way, and not more"
+        assert room.settled is False
+        assert rig.store.committed(room.id) == seen
+        rig.store.answering.set()
+        await rig.ticks(room, 3)
+        assert room.settled
+        assert watcher.ticks == list(range(1, room.match.tick + 1))
+        assert watcher.ticks[seen : seen + 3] == [stepped, stepped + 1, stepped + 2]
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_what_an_edge_asks_reaches_the_room() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada", "Bob")
+        ada, bob = player(room, "Ada").id, player(room, "Bob").id
+        assert (room.game, room.epoch, len(room.id)) == (room.match.game, 1_000_000, 20)
+        assert (room.free_seats, room.finished, room.holds(nonce("Ada"))) == (2, False, True)
+        room.jump(ada, 5)
+        post(room, "Ada", 5, 2, "hi")
+        room.leave(bob)
+        room.present({ada}, 3)
+        await rig.ticks(room, 1)
+        assert watcher.publications[-1].left == (bob,)
+        assert (player(room, "Ada").input_seq, player(room, "Ada").score) == (5, 1)
+        assert (room.census.players, room.census.spectators, room.census.bots) == (1, 3, 0)
+        room.unfollow(watcher)
+        room.unfollow(watcher)
+        heard = len(watcher.ticks)
+        await rig.ticks(room, 2)
+        assert len(watcher.ticks) == heard
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_game_that_raises_loses_that_ticks_inputs_and_joins_and_goes_on() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada", "Bob")
+        post(room, "Ada", 1, 2, trap=1)
+        post(room, "Bob", 1, 2)
+        room.join(SeatRequest(nonce("Cid"), "Cid"))
+        await rig.ticks(room, 1)
+        publication = watcher.publications[-1]
+        said = "the game failed: Yard.step raised RuntimeError: step fails"
+        assert publication.refused == {nonce("Cid"): said}
+        assert [refusal.reason for refusal in publication.commit.refusals] == [said, said]
+        assert rig.metrics.counters["game_errors_total"] == 1
+        assert room.over is None
+        await rig.ticks(room, 5)
+        assert watcher.ticks == list(range(1, room.match.tick + 1))
+        assert [dot.x for dot in room.match.all(Dot)] == [0, 0]
+        loaded = await rig.store.load(room.id)
+        assert whole(restored(room.game, room.meta, loaded)) == whole(room.match)
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_game_that_raises_again_ends_its_room_and_keeps_the_journal() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        post(room, "Ada", 1, None, "fuse 2")
+        await rig.seconds(1)
+        assert watcher.end == (
+            CloseCode.GAME_FAILED,
+            "Yard.step raised RuntimeError: the fuse has burnt down",
+        )
+        assert (room.finished, room.settled) == (True, False)
+        assert await room.step() is None
+        assert rig.metrics.counters["rooms_failed_total"] == 1
+        [entry] = await rig.store.rooms()
+        assert entry.status is StoredStatus.QUARANTINED
+        assert len((await rig.store.load(room.id)).records) == entry.tick - 1
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_game_that_raises_while_the_store_is_away_waits_for_the_store() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        post(room, "Ada", 1, 1, trap=1)
+        rig.store.away = True
+        heard = len(watcher.ticks)
+        await rig.seconds(3)
+        assert (len(watcher.ticks), room.over, room.settled) == (heard, None, False)
+        rig.store.away = False
+        await rig.ticks(room, 4)
+        assert room.over is None
+        assert watcher.ticks == list(range(1, room.match.tick + 1))
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_journal_that_cannot_be_read_back_ends_a_failed_room() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        await rig.ticks(room, 2)
+        kept = rig.store._rooms[room.id]
+        record = kept.records[2]
+        kept.records[2] = type(record)(record.epoch, record.tick, b"spoiled")
+        kept.checkpoints.clear()
+        post(room, "Ada", 1, 1, trap=1)
+        await rig.seconds(1)
+        assert watcher.end is not None
+        assert watcher.end[0] is CloseCode.GAME_FAILED
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_fenced_owner_lets_its_room_go_and_touches_nothing() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        committed = rig.store.committed(room.id)
+        await rig.store.acquire(room.id, "somebody else")
+        await rig.seconds(1)
+        assert watcher.end == (CloseCode.UNAVAILABLE, "the room has moved")
+        assert watcher.ticks[-1] == rig.store.committed(room.id) == committed
+        assert room.settled is False, "its rows hold a tick that never was"
+        assert rig.host.rooms() == []
+        [entry] = await rig.store.rooms()
+        assert (entry.status, entry.owner) == (StoredStatus.LIVE, "somebody else")
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_finished_match_is_committed_with_its_result_lingers_and_closes() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        post(room, "Ada", 1, None, "finish")
+        await rig.ticks(room, 1)
+        assert room.finished
+        assert room.census.finished
+        assert json.loads(await rig.store.result(room.id) or b"") == {"by": "Ada"}
+        finished = room.match.tick
+        await rig.seconds(2)
+        assert watcher.end == (CloseCode.ROOM_CLOSED, "the match is finished")
+        assert watcher.ticks[-1] == finished + 20
+        with pytest.raises(NoSuchRoom):
+            await rig.store.load(room.id)
+        assert await rig.host.result(room.id) is not None
+        await rig.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada", bots=2)
+        room.stands = stands
+        room.present(set(), 0)
+        await rig.ticks(room, 11)
+        assert watcher.publications[-1].left, "the grace is over"
+        await rig.seconds(2)
+        wanted = None if stands else (CloseCode.ROOM_CLOSED, "nobody is in the room")
+        assert watcher.end == wanted
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_an_absent_player_within_the_grace_keeps_the_room() -> None:
+    class Patient(Yard):
+        grace_s = 3.0
+
+    async def scenario() -> None:
+        rig = await Rig({"yard": Patient()}).start()
+        room, watcher = await rig.room("Ada")
+        room.present(set(), 0)
+        await rig.seconds(2.5)
+        assert watcher.end is None
+        await rig.seconds(1.5)
+        assert watcher.end is not None
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_status_is_told_when_it_changes() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        for status in (Status.LIVE, Status.PAUSED, Status.PAUSED, Status.LIVE):
+            room.show(status)
+        assert watcher.statuses == [Status.PAUSED, Status.LIVE]
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_checkpoints_leave_a_whole_history_to_replay_at_any_tick() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        reaches: list[int] = []
+
+        def look(_: object) -> None:
+            kept = rig.store._rooms[room.id]
+            if len(watcher.ticks) % 37 == 0:
+                match = restored(room.game, room.meta, kept.loaded(room.id))
+                assert whole(match) == whole(room.match)
+                least = max(2, match.tick - HISTORY_TICKS)
+                reaches.append(sum(match.history.reaches(t) for t in range(least, match.tick)))
+
+        watcher.during = look
+        await rig.ticks(room, 3 * CHECKPOINT_TICKS)
+        ticks = [one.tick for one in rig.store._rooms[room.id].checkpoints]
+        assert len(ticks) == 2
+        assert ticks[0] - ticks[1] >= HISTORY_TICKS
+        assert reaches[-1] == HISTORY_TICKS
+        assert reaches == [min(37 * (i + 1) - 2, HISTORY_TICKS) for i in range(len(reaches))]
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_checkpoint_is_of_committed_rows_and_not_too_soon_after_the_last() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, _ = await rig.room("Ada")
+
+        def kept() -> list[int]:
+            return [one.tick for one in rig.store._rooms[room.id].checkpoints]
+
+        await rig.ticks(room, 1)
+        assert kept() == [1]
+        await room.checkpoint()
+        assert kept() == [1]
+        await rig.ticks(room, HISTORY_TICKS)
+        rig.store.answering.clear()
+        await rig.seconds(1)
+        await room.checkpoint()
+        assert max(kept()) <= room.match.tick - 1, "not of a tick that is not committed"
+        rig.store.answering.set()
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_checkpoint_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        await rig.ticks(room, HISTORY_TICKS + 2)
+        rig.store.broken = StoreCorrupt("cannot be")
+        with caplog.at_level(logging.WARNING):
+            room._checkpointed = 1
+            await room.checkpoint()
+        rig.store.broken = None
+        assert "checkpoint of tick" in caplog.text
+        await rig.ticks(room, 2)
+        assert watcher.end is None
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_that_has_not_begun_has_nothing_to_write_down() -> None:
+    async def scenario() -> None:
+        store = MoodyStore()
+        await store.open()
+        room = lonely(store)
+        await room.checkpoint()
+        assert not room.finished
+
+    virtually(scenario())
+
+
+def test_an_end_the_store_cannot_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        store = MoodyStore()
+        await store.open()
+        room = lonely(store)
+        watcher = Watcher(room, store)
+        room.over = (CloseCode.ROOM_CLOSED, "enough")
+        with caplog.at_level(logging.WARNING):
+            await room.close()
+        assert watcher.end == (CloseCode.ROOM_CLOSED, "enough")
+        assert "does not exist" in caplog.text
+
+    virtually(scenario())
+
+
+def lonely(store: MoodyStore) -> RoomHost:
+    """A room that no host runs and no store knows."""
+    game = Yard()
+    meta = RoomMeta("yard", (), 1, 0, False, 0, "1")
+    rig = Rig(store=store)
+    bots = SeatBots(make_pusher, Random(1), LOG)
+    core = Room("lonelylonely", Match(game, game.options(), 1), 1)
+    loop = asyncio.get_running_loop()
+    return RoomHost(core, meta, bots, store, rig.clock, Metrics(), LOG, loop.create_task)
+
+
+@pytest.mark.parametrize(("fog", "ends"), [(1, False), (2, True)])
+def test_a_view_that_fails_for_a_brain_is_forgiven_once(fog: int, ends: bool) -> None:
+    async def scenario() -> None:
+        rig = await Rig({"yard": Cave()}).start()
+        room, watcher = await rig.room("Ada", bots=1)
+        post(room, "Ada", 1, None, f"fog {fog}")
+        await rig.seconds(1)
+        assert rig.metrics.counters["game_errors_total"] == fog
+        if ends:
+            assert watcher.end == (
+                CloseCode.GAME_FAILED,
+                "the game failed: RuntimeError: visible fails",
+            )
+        else:
+            assert watcher.end is None
+            assert watcher.ticks == list(range(1, room.match.tick + 1))
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_refused_append_says_why_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        rig.store.broken = Fenced(room.id, 1, 2)
+        with caplog.at_level(logging.ERROR):
+            await rig.seconds(1)
+        assert "its tick was refused" in caplog.text
+        assert watcher.end == (CloseCode.UNAVAILABLE, "the room has moved")
+        rig.store.broken = None
+        await rig.stop()
+
+    virtually(scenario())

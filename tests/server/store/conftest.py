@@ -1,0 +1,54 @@
+"""Fixtures of the store's tests: one store per backend, and the wall clock it reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
+
+import pytest
+
+from server.store.base import Store
+from tests.server.store.backends import BACKENDS, Place, WallClock
+from tests.server.store.proxy import Proxy, proxied
+from tests.server.store.valkey import Valkey, running
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[Valkey, None, None]:
+    """One server for all tests, each of which has a prefix of its own."""
+    with running(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Generator[Valkey, None, None]:
+    """A server of the test's own, to do anything to; what it has answered is on its disk."""
+    flags = ("--appendonly", "yes", "--appendfsync", "always")
+    with running(tmp_path / "own", *flags) as server:
+        yield server
+
+
+@pytest.fixture
+async def proxy(own: Valkey) -> AsyncIterator[Proxy]:
+    """A way to that server on which things can be lost."""
+    async with proxied(own.port) as made:
+        yield made
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path, clock: WallClock) -> Place:
+    """Where the test's store is to be; the server is started only when it is asked for."""
+    return Place(tmp_path, clock, lambda: request.getfixturevalue("valkey"))
+
+
+@pytest.fixture(params=BACKENDS)
+async def store(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[Store]:
+    made = BACKENDS[request.param](place)
+    await made.open()
+    yield made
+    await made.close()

@@ -1,0 +1,362 @@
+"""The supervisor with small scripts for workers, and real sockets, signals and deaths."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from server.config import Config
+from server.supervisor import (
+    BACKOFF_S,
+    DEATHS_MAX,
+    DEATHS_WINDOW_S,
+    LIVED_S,
+    Backoff,
+    describe,
+    listen,
+)
+from shared.errors import ConfigError
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the supervisor is for POSIX")
+
+# Runs a supervisor as a process of its own: argv is the delays and the worker's source.
+SUPERVISOR = """
+import logging, sys
+from server.supervisor import Backoff, Supervisor, listen
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+listener = listen("127.0.0.1", 0)
+print("port", listener.getsockname()[1], flush=True)
+backoff = Backoff([float(delay) for delay in sys.argv[1].split(",")])
+sys.exit(Supervisor(
+    listener=listener, argv=[sys.executable, "-c", sys.argv[2]], stop_s=float(sys.argv[3]),
+    log=logging.getLogger(), backoff=backoff,
+).run())
+"""
+
+# Every worker begins so: it takes over what it was handed, and speaks to the test by lines.
+WORKER = """
+import os, signal, sys, time
+from server.settings import inherited_fds
+from server.supervisor import adopt
+def say(*words): print(*words, flush=True)
+assert sys.argv[1] == "--worker"
+inherited = inherited_fds(sys.argv[2])
+"""
+
+# Answers each connection with its pid; one that sends "die" kills it.
+SERVE = (
+    WORKER
+    + """
+listener = adopt(inherited)
+say("serving", os.getpid())
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(str(os.getpid()).encode() + b"\\n")
+    if connection.recv(16) == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    connection.close()
+"""
+)
+
+
+class Running:
+    """A supervisor under test and the lines that it and its workers print."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.port = int(self.wait_for("port").split()[1])
+
+    def wait_for(self, start: str) -> str:
+        """Read lines until one begins with `start`; pytest's timeout bounds the wait."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if line.startswith(start):
+                return line.rstrip("\n")
+        raise AssertionError(f"no line began with {start!r}: {self.lines}")
+
+    def end(self) -> int:
+        """Read the remaining lines and return the exit status."""
+        assert self.process.stdout is not None
+        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
+        return self.process.wait()
+
+    def count(self, start: str) -> int:
+        return sum(line.startswith(start) for line in self.lines)
+
+
+@contextlib.contextmanager
+def supervised(
+    worker: str, *, delays: str = "0", stop_s: float = 30.0
+) -> Generator[Running, None, None]:
+    """Start a supervisor; afterwards kill it, whereupon its worker ends too."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, delays, worker, str(stop_s)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+def ask(port: int, message: bytes = b"hello") -> int:
+    """Connect, read the pid of whoever serves, and send a message."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        with connection.makefile("rb") as reader:
+            pid = int(reader.readline())
+        connection.sendall(message)
+        return pid
+
+
+def is_gone(pid: int) -> bool:
+    """Wait until no process has this pid; false when it outlives the wait."""
+    for _ in range(500):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # A zombie in a container without an init is gone for our purpose.
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+            if fields.split()[0] == "Z":
+                return True
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_connections_wait_while_a_killed_worker_is_replaced() -> None:
+    # The delay leaves no doubt that nobody accepts when the connections are made.
+    with supervised(SERVE, delays="0.3") as running:
+        running.wait_for("serving")
+        first = ask(running.port, b"die")
+        running.wait_for(f"worker {first} died by SIGKILL; restarting")
+        waiting = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(5)]
+        answers = set[int]()
+        for connection in waiting:
+            with connection, connection.makefile("rb") as reader:
+                answers.add(int(reader.readline()))
+                connection.sendall(b"hello")
+        assert len(answers) == 1
+        assert first not in answers
+        assert running.count("worker started: pid") == 1
+        running.wait_for(f"worker started: pid {answers.pop()}")
+
+
+def test_without_a_supervisor_connections_are_refused() -> None:
+    """The control: a dead listener's port refuses, so the test above can fail."""
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        ask(port)
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_worker_that_ended_for_good_is_not_restarted(status: int) -> None:
+    with supervised(f"{WORKER}\nsys.exit({status})") as running:
+        assert running.end() == status
+        assert running.count("worker started") == 1
+
+
+def test_a_worker_that_keeps_crashing_is_given_up() -> None:
+    # Ten interpreters start and end here.
+    with supervised("import sys; sys.exit(1)") as running:
+        assert running.end() == 1
+        assert running.count("worker started") == DEATHS_MAX
+        assert running.lines[-1].startswith(f"giving up: the worker died {DEATHS_MAX} times")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_stop_is_passed_on(number: signal.Signals) -> None:
+    worker = f"""{WORKER}
+def stop(number, frame):
+    say("told", number)
+    sys.exit(0)
+signal.signal({int(number)}, stop)
+listener = adopt(inherited)
+say("ready")
+while True:
+    signal.pause()
+"""
+    with supervised(worker) as running:
+        running.wait_for("ready")
+        running.process.send_signal(number)
+        assert running.end() == 0
+        assert running.count(f"told {int(number)}") == 1
+        assert running.count("worker started") == 1
+
+
+def test_a_worker_that_was_told_before_it_listened_has_stopped_well() -> None:
+    with supervised(f"{WORKER}\nsay('ready'); time.sleep(60)") as running:
+        running.wait_for("ready")
+        running.process.terminate()
+        assert running.end() == 0
+
+
+def test_a_worker_that_fails_while_stopping_is_not_restarted() -> None:
+    worker = f"""{WORKER}
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+say("ready")
+while True: signal.pause()
+"""
+    with supervised(worker) as running:
+        running.wait_for("ready")
+        running.process.terminate()
+        assert running.end() == 7
+        assert running.count("worker started") == 1
+
+
+STUBBORN = f"""{WORKER}
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, lambda *_: say("told"))
+listener = adopt(inherited)
+say("ready")
+while True: signal.pause()
+"""
+
+
+def test_a_worker_that_does_not_stop_is_killed() -> None:
+    with supervised(STUBBORN, stop_s=0.2) as running:
+        running.wait_for("ready")
+        running.process.terminate()
+        assert running.end() == 1
+        assert "did not stop within 0.2 s" in running.lines[-1]
+
+
+def test_a_second_interrupt_kills() -> None:
+    with supervised(STUBBORN) as running:
+        running.wait_for("ready")
+        running.process.send_signal(signal.SIGINT)
+        running.wait_for("told")
+        running.process.send_signal(signal.SIGINT)
+        assert running.end() == 1
+        assert "was interrupted twice" in running.lines[-1]
+
+
+def test_a_signal_between_two_workers_ends_the_wait() -> None:
+    with supervised("import sys; sys.exit(1)", delays="3600") as running:
+        running.wait_for("worker ")
+        running.wait_for("worker ")
+        running.process.terminate()
+        assert running.end() == 0
+        assert running.count("worker started") == 1
+
+
+def test_a_worker_dies_with_its_supervisor() -> None:
+    with supervised(SERVE) as running:
+        pid = int(running.wait_for("serving").split()[1])
+        running.process.kill()
+        assert is_gone(pid)
+
+
+def test_a_worker_that_ignores_the_lifeline_survives() -> None:
+    """The control: it is the lifeline that ends a worker, not something else."""
+    with supervised(f"{WORKER}\nsay('ready', os.getpid()); time.sleep(60)") as running:
+        pid = int(running.wait_for("ready").split()[1])
+        running.process.kill()
+        running.process.wait()
+        try:
+            os.kill(pid, 0)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_inherits_neither_input_nor_more_than_it_was_told() -> None:
+    worker = f"""{WORKER}
+listener = adopt(inherited)
+say("input", repr(sys.stdin.read()))
+open_fds = [fd for fd in range(64) if os.path.exists(f"/dev/fd/{{fd}}")]
+say("open", sorted(set(open_fds) - {{0, 1, 2, *inherited}}))
+say("inheritable", [fd for fd in inherited if os.get_inheritable(fd)])
+"""
+    with supervised(worker) as running:
+        assert running.end() == 0
+        assert "input ''" in running.lines
+        assert "open []" in running.lines
+        assert "inheritable []" in running.lines
+
+
+def test_backoff_restarts_at_once_then_slower_then_gives_up() -> None:
+    backoff = Backoff()
+    delays = [backoff.died(float(second), lived_s=0.1) for second in range(DEATHS_MAX)]
+    assert delays[:4] == list(BACKOFF_S)
+    assert set(delays[4:-1]) == {BACKOFF_S[-1]}
+    assert delays[-1] is None
+
+
+def test_backoff_forgets_after_a_life_and_never_gives_up_on_slow_deaths() -> None:
+    backoff = Backoff()
+    assert [backoff.died(0.0, 0.1), backoff.died(1.0, 0.1)] == list(BACKOFF_S[:2])
+    assert backoff.died(10.0, LIVED_S + 0.1) == BACKOFF_S[0]
+    slow = Backoff()
+    apart_s = DEATHS_WINDOW_S / (DEATHS_MAX - 1) + 0.1
+    assert all(slow.died(n * apart_s, lived_s=apart_s / 2) is not None for n in range(100))
+
+
+def test_a_port_in_use_names_the_flag() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"--port {port}: another program.*HOLDFAST_PORT"):
+            listen("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_names_the_flag() -> None:
+    # 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
+    with pytest.raises(ConfigError, match=r"--host 192\.0\.2\.1"):
+        listen("192.0.2.1", 0)
+    with pytest.raises(ConfigError, match="--host ::zz"):
+        listen("::zz", 0)
+
+
+def test_an_address_is_described_as_one_writes_it() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert describe(listener) == f"127.0.0.1:{listener.getsockname()[1]}"
+    if socket.has_ipv6:
+        with contextlib.suppress(ConfigError), listen("::1", 0) as listener:
+            assert describe(listener) == f"[::1]:{listener.getsockname()[1]}"
+
+
+SUPERVISE = """
+import logging, sys
+from server.config import Config
+from server.supervisor import supervise
+from shared.errors import ConfigError
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+try:
+    sys.exit(supervise(Config(host="127.0.0.1", port=0), [sys.executable, "-c", ""],
+                       logging.getLogger()))
+except ConfigError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+def test_supervise_says_where_it_listens() -> None:
+    assert Config().drain_s > 0
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("listening on 127.0.0.1:")
+
+
+def test_supervise_refuses_to_run_without_assertions() -> None:
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", SUPERVISE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("refused: python -O")
+    assert done.stdout == ""

@@ -1,0 +1,66 @@
+"""The vectors on disk are what the generator makes, and hold what they promise to hold."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from math import copysign
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.vectors.make import FOLDER, made, main
+
+FILES = made()
+VIEWS = sorted(name.stem for name in FILES if name.parent.name == "views")
+
+
+def test_the_files_on_disk_are_what_make_makes() -> None:
+    on_disk = {path.relative_to(FOLDER) for path in FOLDER.rglob("*.json")}
+    assert on_disk == set(FILES), "python -m tests.vectors.make; remove what it does not make"
+    for name, content in FILES.items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == content, f"{name} is out of date"
+
+
+def test_main_writes_them(tmp_path: Path) -> None:
+    main(tmp_path)
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")} == set(FILES)
+
+
+def test_numbers_keep_their_bits() -> None:
+    values = json.loads(FILES[Path("values.json")])["values"]
+    floats = [value for _, value, _, _ in values if isinstance(value, float)]
+    assert any(value == 0 and copysign(1, value) < 0 for value in floats)
+    assert 5e-324 in floats
+
+
+def _count(view: dict[str, Any]) -> Counter[str]:
+    seen: Counter[str] = Counter()
+
+    def ext(code: int, data: bytes) -> bytes:
+        seen[f"ext{code}"] += 1
+        return data
+
+    for number, frame in enumerate(view["frames"]):
+        message = msgpack.unpackb(bytes.fromhex(frame["frame"]), ext_hook=ext)
+        seen["anew in the middle"] += number > 0 and message[2] == 0
+        seen["refusals"] += bool(message[5])
+        seen["dropped"] += bool(message[6])
+        seen["gone"] += sum(len(chunk[1]) > 0 for chunk in message[7])
+    seen["rows"] = max(len(rows) for frame in view["frames"] for rows in frame["rows"].values())
+    return seen
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_has_what_makes_it_worth_testing(name: str) -> None:
+    seen = _count(json.loads(FILES[Path(f"views/{name}.json")]))
+    assert seen["anew in the middle"] == 1
+    assert seen["refusals"] >= 3
+    assert seen["gone"] > 0
+    assert seen["dropped"] > 0 if "narrow" in name else seen["dropped"] == 0
+    if name.startswith(("crowd", "many")):
+        assert all(seen[f"ext{code}"] > 0 for code in range(1, 9)), seen
+    else:
+        assert seen["rows"] < 8
