@@ -9,6 +9,16 @@ have written. The owner's name only says who should be writing; the epoch alone 
 An epoch is the greatest of the stored epoch + 1, the journal's last epoch + 1 and the store's wall
 clock in milliseconds, so that a store that lost its tail does not hand out an epoch twice.
 
+**Taking over asks first.** `take_over` is `acquire` for somebody who follows the room and heard
+nothing of its owner for a while: it succeeds only if what the follower holds is still all there is,
+and answers with what the follower missed otherwise. So a follower that was only slow to hear moves
+nothing. If the journal ends below what the follower holds (the store lost its tail), the follower's
+own last records are written again first, under their old epochs.
+
+**Crashes are counted.** `recoveries` is how many times running a room was acquired from an owner
+that had not released it, while the journal grew by less than `RECOVERY_TICKS` since the first of
+them; 0 when the owner before had released it, or there was none. Who acquires decides what follows.
+
 **The journal has no hole.** The first record of a room may have any tick from 1; each later one
 has the tick after the last. Anything else is refused with `OutOfOrder`. The same record again
 (same epoch, tick and bytes, while the journal still holds it) is answered as a success and changes
@@ -44,6 +54,10 @@ from shared.limits import INTEGER_MAX
 
 ROOM_ID = re.compile(r"[a-z0-9]{8,32}")
 """What a room's id looks like; no brace, colon or slash, so that it is safe in any key or path."""
+
+
+RECOVERY_TICKS = 100
+"""A room that got this far since the first of its crashes did not crash because of its rows."""
 
 
 class StoreUnavailable(StoreError):
@@ -135,6 +149,43 @@ class Loaded:
     status: Status
     checkpoints: tuple[Checkpoint, ...]
     records: tuple[Record, ...]
+    recoveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a follower has of a room: its epoch, its last tick (0: none), its newest records.
+
+    `recent` is contiguous and ends at `tick`; it may be empty.
+    """
+
+    epoch: int
+    tick: int
+    recent: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A takeover that succeeded: the new epoch, and the crashes running, this one included."""
+
+    epoch: int
+    recoveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a journal, as far as somebody at a certain tick has missed it.
+
+    `tick` is the last committed. `records` are all those after the asker's tick, or empty where the
+    journal does not hold every one of them any more, or ends at or below the asker's tick: an asker
+    whose own tick is not `tick` after taking them in must load the room.
+    """
+
+    epoch: int
+    tick: int
+    owner: str
+    status: Status
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +234,18 @@ class Store(Protocol):
 
         The status stays what it was: the new owner decides what to do with a sleeping room.
         """
+        ...
+
+    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+        """Become the owner if `held` is all there is, else say what was missed; raise `NoSuchRoom`.
+
+        It succeeds where the room's epoch is `held.epoch` and its last tick `held.tick`, and where
+        epoch and tick are not above them and `held.recent` closes the gap without a hole.
+        """
+        ...
+
+    async def tail(self, room: str, tick: int) -> Tail:
+        """Read what came after `tick` (0: all) without owning the room; raise `NoSuchRoom`."""
         ...
 
     async def load(self, room: str) -> Loaded:

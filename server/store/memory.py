@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.store.base import (
+    RECOVERY_TICKS,
     Append,
     Checkpoint,
     Fenced,
+    Held,
     Loaded,
     NoSuchRoom,
     OutOfOrder,
@@ -21,6 +23,8 @@ from server.store.base import (
     RoomExists,
     Status,
     StoreUnavailable,
+    Tail,
+    Taken,
     check_batch,
     check_limit,
     check_owner,
@@ -37,6 +41,9 @@ class _Room:
     owner: str = ""
     status: Status = Status.LIVE
     tick: int = 0
+    recoveries: int = 0
+    # The tick at which the first of these recoveries was counted.
+    counted_at: int = 0
     records: dict[int, Record] = field(default_factory=dict[int, Record])
     checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
 
@@ -44,7 +51,34 @@ class _Room:
         """Return what the room is rebuilt from, as `Loaded` says."""
         after = self.checkpoints[-1].tick if self.checkpoints else 0
         records = tuple(record for record in self.records.values() if record.tick > after)
-        return Loaded(room, self.meta, self.epoch, self.status, tuple(self.checkpoints), records)
+        return Loaded(
+            room,
+            self.meta,
+            self.epoch,
+            self.status,
+            tuple(self.checkpoints),
+            records,
+            self.recoveries,
+        )
+
+    def after(self, tick: int) -> Tail:
+        """Return what somebody at `tick` has missed, as `Tail` says."""
+        missed = tuple(record for at, record in self.records.items() if at > tick)
+        if len(missed) != self.tick - tick:
+            missed = ()
+        return Tail(self.epoch, self.tick, self.owner, self.status, missed)
+
+    def change_hands(self, owner: str, wall_ms: int) -> None:
+        """Give the room a new epoch and this owner; count it if the one before crashed."""
+        if not self.owner:
+            self.recoveries = 0
+        elif self.recoveries and self.tick - self.counted_at < RECOVERY_TICKS:
+            self.recoveries += 1
+        else:
+            self.recoveries, self.counted_at = 1, self.tick
+        last = self.records.get(self.tick)
+        self.epoch = next_epoch(self.epoch, last.epoch if last else 0, wall_ms)
+        self.owner = owner
 
 
 class MemoryStore:
@@ -80,10 +114,25 @@ class MemoryStore:
     async def acquire(self, room: str, owner: str) -> Loaded:
         check_owner(owner)
         kept = self._room(room)
-        last = kept.records.get(kept.tick)
-        kept.epoch = next_epoch(kept.epoch, last.epoch if last else 0, self._wall_ms())
-        kept.owner = owner
+        kept.change_hands(owner, self._wall_ms())
         return kept.loaded(room)
+
+    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+        check_owner(owner)
+        kept = self._room(room)
+        lost = [record for record in held.recent if record.tick > kept.tick]
+        behind = kept.epoch > held.epoch or kept.tick > held.tick
+        if behind or len(lost) != held.tick - kept.tick:
+            return kept.after(held.tick)
+        for record in lost:
+            kept.records[record.tick] = record
+            kept.tick = record.tick
+        kept.epoch = max(kept.epoch, held.epoch)
+        kept.change_hands(owner, self._wall_ms())
+        return Taken(kept.epoch, kept.recoveries)
+
+    async def tail(self, room: str, tick: int) -> Tail:
+        return self._room(room).after(tick)
 
     async def load(self, room: str) -> Loaded:
         return self._room(room).loaded(room)
@@ -119,7 +168,9 @@ class MemoryStore:
             kept.checkpoints.clear()
 
     async def release(self, room: str, epoch: int) -> None:
-        self._owned(room, epoch).owner = ""
+        kept = self._owned(room, epoch)
+        kept.owner = ""
+        kept.recoveries = 0
 
     async def result(self, room: str) -> bytes | None:
         check_room(room)
