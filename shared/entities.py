@@ -203,6 +203,7 @@ class Player(Entity):
     inputs_applied: int = u32(to=SERVER)
     inputs_skipped: int = u32(to=SERVER)
     absent_since: int = u32(to=SERVER)
+    connection: int = u32(to=SERVER)
 
 
 class Event(Entity):

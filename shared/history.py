@@ -52,6 +52,11 @@ class History:
             assert tick == self._ring[-1].tick + 1, (tick, self._ring[-1].tick)
         self._ring.append(_Tick(tick, changes, refusals))
 
+    @property
+    def newest(self) -> list[Change]:
+        """What the newest tick remembered did, by table."""
+        return self._ring[-1].changes if self._ring else []
+
     def reaches(self, base: int) -> bool:
         """Whether every tick after `base` is remembered."""
         return bool(self._ring) and self._ring[0].tick - 1 <= base <= self._ring[-1].tick

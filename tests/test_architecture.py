@@ -22,8 +22,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server/core": ("shared",),
     "server/store": ("shared",),
     # Edge and host know what a store promises, not which one it is; and not each other.
-    "server/edge": ("shared", "server.core", "server.store.base"),
-    "server/host": ("shared", "server.core", "server.store.base"),
+    "server/edge": ("shared", "server.core", "server.store.base", "server.store.exchange"),
+    "server/host": ("shared", "server.core", "server.store.base", "server.store.exchange"),
     "server": ("shared", "server"),
     # Seats without a human are filled with the brains that bots play with.
     "server/app.py": ("shared", "server", "bots.brains", "bots.shapes", "bots.wanderer"),
@@ -104,7 +104,7 @@ def may_import(path: str, name: str) -> bool:
         own = room.removesuffix(".py").replace("/", ".")
     if room == "server":
         if path not in WIRING and any(within(name, part) for part in PARTS):
-            return within(name, "server.store.base")
+            return within(name, "server.store.base") or within(name, "server.store.exchange")
         own = "server"
     return any(within(name, prefix) for prefix in (own, *MAY_IMPORT[room]))
 

@@ -2,18 +2,20 @@
 
 ```
 record     = CRC-32 (u32, little endian) | msgpack body
-body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals]
+body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals, turned away]
 checkpoint = the same for the delta from nothing, then [[tick, refusals] ...] and the fingerprint
 refusals   = [[player, seq, part, reason] ...]
+turned away = [[nonce, reason] ...]
 ```
 n counts the chunks in the bytes that follow it. The public part is contiguous, so that a follower
-sends it on as it is.
+sends it on as it is. Who was turned away is for the edges that asked for a seat; a checkpoint has
+other things in that place.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.chunks import array_head, pack, unpack_stored
@@ -33,9 +35,10 @@ class JournalDamaged(StoreError):
     """Stored bytes are not what was written, or were written by another schema."""
 
 
-def encode_record(commit: Commit) -> bytes:
-    """One tick's record."""
-    return _sealed(_body(commit))
+def encode_record(commit: Commit, turned_away: Mapping[bytes, str] | None = None) -> bytes:
+    """One tick's record, and the joins it refused: the reason by nonce."""
+    away = [[nonce, reason] for nonce, reason in (turned_away or {}).items()]
+    return _sealed([*_body(commit), *([away] if away else [])])
 
 
 def encode_checkpoint(match: Match) -> bytes:
@@ -83,6 +86,16 @@ def apply_record(match: Match, blob: bytes) -> None:
     if body[1] != match.tick + 1:
         raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
     _apply(match, body, follows=True)
+
+
+def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, str]]:
+    """As `apply_record`, and what a follower shows of the tick: its commit, joins it refused."""
+    body = _opened(blob)
+    if body[1] != match.tick + 1:
+        raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
+    _apply(match, body, follows=True)
+    away: dict[bytes, str] = {nonce: reason for nonce, reason in body[6]} if body[6:] else {}
+    return _commit(body), away
 
 
 def _replay(match: Match, start: Any, records: Sequence[bytes], last: int) -> None:
@@ -156,7 +169,11 @@ def _apply(match: Match, body: Any, *, follows: bool) -> None:
 
 def commit_of(blob: bytes) -> Commit:
     """A record as the commit it was made of; JournalDamaged if it is none."""
-    _, tick, public, owners, server, refusals, *_ = _opened(blob)
+    return _commit(_opened(blob))
+
+
+def _commit(body: Any) -> Commit:
+    _, tick, public, owners, server, refusals, *_ = body
     return Commit(
         tick,
         Chunks(*public),

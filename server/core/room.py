@@ -7,7 +7,7 @@ that raises is reported as `HookFailed`; the host restores the match and calls `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from shared.entities import Player
@@ -18,17 +18,9 @@ from shared.inputs import Input
 from shared.limits import REASON_CHARS_MAX
 from shared.match import PLAYER_TABLE, Commit, Match
 
+from .attempt import Attempt, SeatRequest
 from .hooks import HookFailed
 from .inbox import Inbox, Item
-
-
-@dataclass(frozen=True, slots=True)
-class SeatRequest:
-    """A join waiting for its tick."""
-
-    nonce: bytes
-    name: str
-    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +48,9 @@ class Room:
         self._bots_seated = 0
         self._joining: dict[bytes, SeatRequest] = {}
         self._leaving: set[int] = set()
+        self._resumed: dict[int, int] = {}
         self._inboxes: dict[int, Inbox] = {}
-        self._attempt: _Attempt = _Attempt()
+        self._attempt: Attempt = Attempt()
         self._finished = match.tick > 0 and match.room.finished > 0
 
     @property
@@ -94,11 +87,13 @@ class Room:
         if inbox is not None:
             inbox.put(items)
 
-    def jump(self, player: int, first_seq: int) -> None:
-        """A resumed session holds nothing before `first_seq`."""
+    def resume(self, player: int, connection: int, first_seq: int) -> None:
+        """A session goes on on this connection (0: it stays), with no input before `first_seq`."""
         inbox = self._inbox(player)
         if inbox is not None:
             inbox.jump(first_seq)
+            if connection:
+                self._resumed[player] = connection
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for, with this nonce."""
@@ -118,15 +113,15 @@ class Room:
 
     def step(self) -> Step:
         """Advance exactly one tick. HookFailed if the game raises; then `recover` first."""
-        self._attempt = attempt = _Attempt(dict(self._joining), set(self._leaving))
-        self._joining.clear()
-        self._leaving.clear()
+        self._attempt = attempt = Attempt(self._joining, self._leaving, self._resumed)
+        self._joining, self._leaving, self._resumed = {}, set(), {}
         seated: dict[bytes, int] = {}
         refused: dict[bytes, str] = {}
         refusals: list[Refusal] = []
         match, game = self.match, self.game
         self._begin()
         overdue = self._presence()
+        self._connections(attempt.resumed)
         self._leaves(attempt.leaves | overdue)
         for request in attempt.joins.values():
             self._seat(request, seated, refused)
@@ -143,6 +138,7 @@ class Room:
         refusals = list(attempt.skipped)
         self._begin()
         overdue = self._presence()
+        self._connections(attempt.resumed)
         self._leaves(attempt.leaves | overdue)
         for player, items in attempt.items.items():
             row = self.match.get(self.game.player, player)
@@ -233,6 +229,13 @@ class Room:
             self.empty_since = tick
         return overdue
 
+    def _connections(self, resumed: dict[int, int]) -> None:
+        """Write down on which connections sessions go on: edges close those before."""
+        for number, connection in resumed.items():
+            row = self.match.get(self.game.player, number)
+            if row is not None:
+                row.connection = connection
+
     def _leaves(self, leaving: set[int]) -> None:
         for number in sorted(leaving):
             row = self.match.get(self.game.player, number)
@@ -293,7 +296,7 @@ class Room:
                 return
         self.bots = wish
 
-    def _inputs(self, attempt: _Attempt, refusals: list[Refusal]) -> dict[int, Input]:
+    def _inputs(self, attempt: Attempt, refusals: list[Refusal]) -> dict[int, Input]:
         """Each player's input of this tick; applies actions on the way."""
         game, match = self.game, self.match
         applied: dict[int, Input] = {}
@@ -334,11 +337,4 @@ class Room:
                 refusals.append(Refusal(player.id, item.seq, part, reason))
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """What a tick consumed, should the game raise."""
-
-    joins: dict[bytes, SeatRequest] = field(default_factory=dict[bytes, SeatRequest])
-    leaves: set[int] = field(default_factory=set[int])
-    items: dict[int, list[Item]] = field(default_factory=dict[int, list[Item]])
-    skipped: list[Refusal] = field(default_factory=list[Refusal])
+__all__ = ["Room", "SeatRequest", "Step"]

@@ -113,7 +113,7 @@ def test_a_player_whom_the_game_sends_away_has_left() -> None:
     assert ground.tick().left == (bob,)
     assert bob not in ground.room.present
     ground.room.submit(bob, [])
-    ground.room.jump(bob, 9)
+    ground.room.resume(bob, 5, 9)
     assert ground.tick().left == ()
 
 
@@ -286,7 +286,7 @@ def test_a_resumed_session_may_jump_over_what_it_lost() -> None:
     [ada] = ground.seat("Ada")
     ground.post("Ada", 1)
     ground.tick()
-    ground.room.jump(ada, 8)
+    ground.room.resume(ada, 5, 8)
     ground.seqs["Ada"] = 7
     ground.post("Ada", 1)
     ground.tick()

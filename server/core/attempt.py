@@ -1,0 +1,29 @@
+"""What is asked of a room's next tick, kept until the tick is whole, should the game raise in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.history import Refusal
+
+from .inbox import Item
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRequest:
+    """A join waiting for its tick."""
+
+    nonce: bytes
+    name: str
+    identity: str = ""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a tick consumed; `resumed` has the new connection by player."""
+
+    joins: dict[bytes, SeatRequest] = field(default_factory=dict[bytes, SeatRequest])
+    leaves: set[int] = field(default_factory=set[int])
+    resumed: dict[int, int] = field(default_factory=dict[int, int])
+    items: dict[int, list[Item]] = field(default_factory=dict[int, list[Item]])
+    skipped: list[Refusal] = field(default_factory=list[Refusal])

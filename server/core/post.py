@@ -1,0 +1,175 @@
+"""Letters between processes, as bytes: what edges ask of a room they follow, and operators of both.
+
+```
+letter  = [sender, request ...]      to a room, from the edge `sender`; to a process likewise
+request = [1, nonce, name, identity]              a seat, maybe the one the nonce has already
+        | [2, player]                             give a seat up
+        | [3, player, connection, first seq]      a session came on a new connection (0: a poll)
+        | [4, player, [seq, input or nil, [action ...]] ...]
+        | [5, [player ...], spectators]           whose connections are open at the sender
+        | [6, reason]                             the game failed at the sender: end the room
+        | [7, process or ""]                      hand the room over
+        | [8, room]                               take this room
+```
+A letter comes from a process of ours, through a store that others might write to: what cannot be
+read is a ValueError, and an input in it is checked as one from a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.core.inbox import Item, decode_items
+from server.core.room import SeatRequest
+from shared.chunks import pack, unpack_stored
+from shared.columns import is_list, short
+from shared.errors import RemoteError
+from shared.game import Game
+from shared.messages import InputItem
+
+JOIN, LEAVE, RESUME, ITEMS, PRESENT, FAIL, MOVE, ADOPT = range(1, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A player gives the seat up."""
+
+    player: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A session goes on on this connection; it holds no input before `first_seq`."""
+
+    player: int
+    connection: int
+    first_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a player asks for, in order of seq."""
+
+    player: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Whose connections are open at one edge."""
+
+    players: frozenset[int]
+    spectators: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A hook that the sender calls raised."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Hand the room over, to this process or ("") to any."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take a room that nobody else would."""
+
+    room: str
+
+
+Request = SeatRequest | Leaving | Resumed | Asked | Present | Failed | Move | Adopt
+
+
+def encode_letter(sender: str, requests: Sequence[Request], game: Game | None = None) -> bytes:
+    """A letter's bytes; `game` is the room's, which gives actions their numbers."""
+    return pack([sender, *(_wire(request, game) for request in requests)])
+
+
+def decode_letter(letter: bytes, game: Game | None = None) -> tuple[str, list[Request]]:
+    """Who sent it, and what is asked; ValueError if it is no letter.
+
+    `game` is the room's, by whose declarations inputs are read; None for a letter to a process.
+    """
+    body = unpack_stored(letter)
+    if not is_list(body) or not body or type(body[0]) is not str:
+        raise ValueError(f"not a letter: {short(body)}")
+    return body[0], [_request(wire, game) for wire in body[1:]]
+
+
+def encode_move(to: str | None) -> bytes:
+    """The letter by which an operator asks a room's owner to hand it over."""
+    return encode_letter("operator", [Move(to or "")])
+
+
+def _wire(request: Request, game: Game | None) -> list[Any]:
+    match request:
+        case SeatRequest():
+            return [JOIN, request.nonce, request.name, request.identity]
+        case Leaving(player):
+            return [LEAVE, player]
+        case Resumed(player, connection, first_seq):
+            return [RESUME, player, connection, first_seq]
+        case Asked(player, items):
+            assert game is not None
+            return [ITEMS, player, *(_item_wire(item, game) for item in items)]
+        case Present(players, spectators):
+            return [PRESENT, sorted(players), spectators]
+        case Failed(reason):
+            return [FAIL, reason]
+        case Move(to):
+            return [MOVE, to]
+        case Adopt(room):
+            return [ADOPT, room]
+
+
+def _item_wire(item: Item, game: Game) -> list[Any]:
+    sample = None if item.input is None else item.input.to_wire()
+    kinds = game.actions
+    return [item.seq, sample, [[kinds.index(type(a)), *a.to_wire()] for a in item.actions]]
+
+
+def _request(wire: Any, game: Game | None) -> Request:
+    match wire:
+        case [1, bytes(nonce), str(name), str(identity), *_]:
+            return SeatRequest(nonce, name, identity)
+        case [2, int(player), *_]:
+            return Leaving(player)
+        case [3, int(player), int(connection), int(first_seq), *_]:
+            return Resumed(player, connection, first_seq)
+        case [4, int(player), *items] if game is not None:
+            return Asked(player, _items(game, items))
+        case [5, list(), int(spectators), *_] if all(type(one) is int for one in wire[1]):
+            return Present(frozenset(wire[1]), spectators)
+        case [6, str(reason), *_]:
+            return Failed(reason)
+        case [7, str(to), *_]:
+            return Move(to)
+        case [8, str(room), *_]:
+            return Adopt(room)
+        case _:
+            raise ValueError(f"not a request: {short(wire)}")
+
+
+def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:
+    raw: list[InputItem] = []
+    for wire in wires:
+        match wire:
+            case [int(seq), sample, list(), *_] if sample is None or is_list(sample):
+                actions: list[Any] = wire[2]
+                if not all(is_list(action) and action for action in actions):
+                    raise ValueError(f"not an action: {short(wire)}")
+                raw.append(InputItem(seq, wire[1], tuple(actions)))
+            case _:
+                raise ValueError(f"not an input: {short(wire)}")
+    try:
+        return tuple(decode_items(game, raw))
+    except RemoteError as error:
+        raise ValueError(error.reason) from None
