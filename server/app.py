@@ -32,6 +32,7 @@ from server.host.host import RoomsHost
 from server.host.seat_bots import Brain
 from server.loading import LoadedGame, load_game
 from server.store.base import Store
+from server.store.exchange import Exchange
 from shared.errors import ConfigError
 from shared.schema import Schema
 
@@ -76,6 +77,7 @@ class App:
         config: Config,
         games: Sequence[LoadedGame],
         store: Store,
+        exchange: Exchange,
         clock: Clock,
         chance: Chance,
         secret: bytes,
@@ -88,6 +90,7 @@ class App:
         self.metrics = Metrics()
         self._config = config
         self._store = store
+        self._exchange = exchange
         self._log = log
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,6 +98,7 @@ class App:
         self.host = RoomsHost(
             {game.name: (game.game, brain_maker(game.spec)) for game in games},
             store,
+            exchange,
             clock,
             chance,
             self.metrics,
@@ -104,7 +108,7 @@ class App:
             standing=config.open,
             development=config.dev,
         )
-        self.edge = self._edge(clock, secret)
+        self.edge = self._edge(clock, secret, chance)
         site = self._site(games, lan, kill if config.dev else None)
         mounts = {"/client/": CLIENT}
         mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
@@ -126,6 +130,7 @@ class App:
         Without a socket, connections are made by whoever holds `listener.protocol`.
         """
         await self._store.open()
+        await self._exchange.open()
         await self.host.start()
         self.listener.start()
         if sock is not None:
@@ -145,15 +150,18 @@ class App:
         self.listener.stop()
         for task in list(self._tasks):
             task.cancel()
+        await self.host.stop()
+        await self._exchange.close()
         await self._store.close()
 
-    def _edge(self, clock: Clock, secret: bytes) -> Edge:
+    def _edge(self, clock: Clock, secret: bytes, chance: Chance) -> Edge:
         return Edge(
             self.host,
             clock,
             self.metrics,
             self._log,
             secret=secret,
+            chance=chance,
             digest_ticks=self._config.digest_ticks,
             message_bytes_max=self._config.message_bytes_max,
             later=lambda s, call: asyncio.get_running_loop().call_later(s, call),

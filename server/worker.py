@@ -18,7 +18,7 @@ from server.app import App, kill_this_process, lan_addresses, load_games
 from server.config import Config
 from server.host.clock import LoopClock
 from server.settings import LogFormat
-from server.store.open import open_store
+from server.store.open import open_exchange, open_store
 from server.supervisor import EXIT_RELOAD, adopt
 from shared.errors import ConfigError, RemoteError, StoreError
 
@@ -133,6 +133,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         config,
         games,
         store,
+        open_exchange(config.store, clock.now, secrets.token_bytes),
         clock,
         secrets.token_bytes,
         signing_secret(config),

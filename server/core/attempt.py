@@ -1,4 +1,4 @@
-"""What is asked of a room's next tick, kept until the tick is whole, should the game raise in it."""
+"""What is asked of a room's next tick, kept until the tick is whole: the game may raise in it."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 ```
 record     = CRC-32 (u32, little endian) | msgpack body
-body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals, turned away]
+body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals, away]
 checkpoint = the same for the delta from nothing, then [[tick, refusals] ...] and the fingerprint
 refusals   = [[player, seq, part, reason] ...]
-turned away = [[nonce, reason] ...]
+away       = [[nonce, reason] ...]
 ```
 n counts the chunks in the bytes that follow it. The public part is contiguous, so that a follower
-sends it on as it is. Who was turned away is for the edges that asked for a seat; a checkpoint has
+sends it on as it is. Who was turned `away` is for the edges that asked for a seat; a checkpoint has
 other things in that place.
 """
 
@@ -94,7 +94,7 @@ def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, str]]:
     if body[1] != match.tick + 1:
         raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
     _apply(match, body, follows=True)
-    away: dict[bytes, str] = {nonce: reason for nonce, reason in body[6]} if body[6:] else {}
+    away: dict[bytes, str] = dict(body[6]) if body[6:] else {}
     return _commit(body), away
 
 

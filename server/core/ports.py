@@ -78,6 +78,19 @@ class Census:
     tick_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A room in the directory: who runs it, and how it was a moment ago."""
+
+    room: str
+    owner: str
+    meta: RoomMeta
+    epoch: int
+    status: str
+    free_seats: int
+    census: Census
+
+
 class RoomPort(Protocol):
     """A room as an edge sees it."""
 
@@ -119,14 +132,18 @@ class RoomPort(Protocol):
     def submit(self, player: int, items: Sequence[Item]) -> None:
         """Queue what a player asks for."""
 
-    def jump(self, player: int, first_seq: int) -> None:
-        """A resumed session holds nothing before this seq."""
+    def resume(self, player: int, connection: int, first_seq: int) -> None:
+        """A session goes on on this connection (0: it stays), with no input before this seq."""
 
     def present(self, players: set[int], spectators: int) -> None:
         """Whose connections are open here."""
 
     def fail(self, reason: str) -> None:
         """End the room: a hook the edge calls raised."""
+
+    def diverged(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch holds what was never committed."""
+        ...
 
 
 class Host(Protocol):
@@ -141,12 +158,19 @@ class Host(Protocol):
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
         ...
 
-    def find(self, room: str) -> RoomPort | None:
-        """A room that is run here."""
+    async def reach(self, room: str) -> RoomPort | None:
+        """A room, wherever it is run, followed from here; None when there is no such room.
+
+        RemoteError where it cannot be told, or not be served here.
+        """
         ...
 
     def rooms(self) -> Sequence[RoomPort]:
-        """All rooms run here."""
+        """The rooms that are run or followed here."""
+        ...
+
+    async def listed(self) -> Sequence[Listed]:
+        """Every room of every process, as its owner last described it."""
         ...
 
     async def result(self, room: str) -> bytes | None:

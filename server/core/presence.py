@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PRESENCE_S = 3.0
-"""Three missed reports: an edge that died is not waited for, and a lost letter sends nobody away."""
+"""Three missed reports: a dead edge is not waited for, and a lost letter sends nobody away."""
 REPORT_S = 1.0
 
 
@@ -33,6 +33,10 @@ class Presence:
         """An edge's whole word on the room; `lasting` for one in this process, which would know."""
         until = None if lasting else tick + self._life
         self._reports[edge] = _Report(players, spectators, until)
+
+    def edges(self, tick: int) -> set[str]:
+        """The edges whose word counts: those follow the room."""
+        return {edge for edge, one in self._reports.items() if edge and (one.until or tick) >= tick}
 
     def at(self, tick: int) -> tuple[set[int], int]:
         """Players and the number of spectators who are there; outdated reports are forgotten."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from server.core.lobby import is_room_id
 from server.core.metrics import Metrics
-from server.core.ports import Clock, Host, RoomPort
+from server.core.ports import Clock, Host, Listed, RoomPort
 from server.edge.files import Files
 from server.edge.qr import qr_svg, shared_address, wrong_path
 from server.edge.request import Request, Response
@@ -37,6 +37,9 @@ class Site:
     pid: int = 0
     gauges: Callable[[], dict[str, float]] = field(default=dict)
     ready: Callable[[], str | None] = field(default=lambda: None)
+
+
+NO_ROOM = "there is no such room"
 
 
 class Api:
@@ -136,19 +139,18 @@ class Api:
         wanted = request.query.get("game")
         listed = [
             self._describe(room)
-            for room in self._host.rooms()
-            if not room.meta.private and wanted in (None, room.meta.game)
+            for room in await self._host.listed()
+            if room.owner and not room.meta.private and wanted in (None, room.meta.game)
         ]
         return _json({"rooms": listed[:ROOMS_LISTED_MAX]})
 
     async def _certain(self, name: str) -> Response:
         if not is_room_id(name):
             return _json({"rooms": [], "result": None})
-        room = self._host.find(name)
         result = await self._host.result(name)
         return _json(
             {
-                "rooms": [self._describe(room)] if room else [],
+                "rooms": [self._describe(room) for room in await self._found(name)],
                 "result": None if result is None else json.loads(result),
             }
         )
@@ -156,11 +158,11 @@ class Api:
     async def _api(self, request: Request) -> Response:
         match request.path.split("/")[2:]:
             case ["rooms", name] if is_room_id(name):
-                room = self._host.find(name)
-                return _json(self._describe(room)) if room else _missing("there is no such room")
+                found = await self._found(name)
+                return _json(self._describe(found[0])) if found else _missing(NO_ROOM)
             case ["rooms", name, "inputs"] if is_room_id(name):
-                room = self._host.find(name)
-                return await self._inputs(room) if room else _missing("there is no such room")
+                room = await self._host.reach(name)
+                return await self._inputs(room) if room else _missing(NO_ROOM)
             case ["rooms", name, "result"] if is_room_id(name):
                 result = await self._host.result(name)
                 return _missing("no result") if result is None else Response(200, result, JSON)
@@ -209,24 +211,28 @@ class Api:
         site.kill()
         return _json({"pid": site.pid, "rooms": ticks}, 202)
 
-    def _describe(self, room: RoomPort) -> dict[str, Any]:
-        census = room.census
+    async def _found(self, name: str) -> list[Listed]:
+        return [room for room in await self._host.listed() if room.room == name]
+
+    def _describe(self, room: Listed) -> dict[str, Any]:
+        census, game = room.census, self._host.games.get(room.meta.game)
         return {
-            "room": room.id,
+            "room": room.room,
             "game": room.meta.game,
             "players": census.players,
             "bots": census.bots,
             "spectators": census.spectators,
-            "seats": room.game.seats,
-            "free_seats": max(0, room.free_seats),
+            "seats": game.seats if game else 0,
+            "free_seats": room.free_seats,
             "tick": census.tick,
-            "tick_rate": room.game.tick_rate,
+            "tick_rate": game.tick_rate if game else 0,
             "tick_ms": round(census.tick_s * 1000, 3),
             "age_s": max(0, round(self._clock.wall_s() - room.meta.created_ms / 1000)),
             "private": room.meta.private,
-            "status": room.status.name.lower(),
+            "status": room.status,
             "finished": census.finished,
             "epoch": room.epoch,
+            "owner": room.owner,
         }
 
 

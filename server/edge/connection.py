@@ -5,6 +5,8 @@ Every way a client can go wrong ends in one place, `message`, with a CLOSE that 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -150,7 +152,7 @@ class Connection:
         elif isinstance(message, Resume) and state is State.SILENT:
             self._state = State.SEATING
             self._timer.cancel()
-            self._resume(message)
+            self._edge.spawn(self._resume(message))
         elif state is State.SILENT:
             raise bad("the first message must be JOIN or RESUME")
         elif state is State.SEATING:
@@ -190,7 +192,7 @@ class Connection:
         self.end(CloseCode.NORMAL, "left")
 
     async def _join(self, message: Join) -> None:
-        try:
+        with self._answering():
             port = await self._edge.host.place(message)
             if self._state is State.SEATING:
                 self._follower = self._edge.follow(port)
@@ -199,19 +201,28 @@ class Connection:
                 else:
                     name, identity = clean_name(message.name), message.identity or ""
                     self._follower.join(self, SeatRequest(message.nonce, name, identity))
+
+    async def _resume(self, message: Resume) -> None:
+        with self._answering():
+            # Judged before anything is asked of the room: a forged token moves nothing.
+            seat = self._edge.check(message.token)
+            port = await self._edge.host.reach(seat.room)
+            if port is None:
+                raise RemoteError(CloseCode.ROOM_CLOSED, "the room is over")
+            if self._state is State.SEATING:
+                self._follower = self._edge.follow(port)
+                self._follower.arrive(self, seat, message)
+
+    @contextlib.contextmanager
+    def _answering(self) -> Generator[None, None, None]:
+        """Whatever goes wrong on the way to a room is said to the client."""
+        try:
+            yield
         except RemoteError as error:
             self.end(error.code, error.reason, error.retry_after_ms)
         except Exception:
             self.end(CloseCode.INTERNAL_ERROR, "the server failed; try again")
             raise
-
-    def _resume(self, message: Resume) -> None:
-        seat = self._edge.check(message.token)
-        port = self._edge.host.find(seat.room)
-        if port is None:
-            raise RemoteError(CloseCode.ROOM_CLOSED, "the room is over")
-        self._follower = self._edge.follow(port)
-        self._follower.arrive(self, seat, message)
 
     def _silent_too_long(self) -> None:
         self.end(

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from server.core import tokens
 from server.core.metrics import Metrics
-from server.core.ports import Clock, Host, RoomPort
+from server.core.ports import Chance, Clock, Host, RoomPort
 from server.core.tokens import Seat
 from server.edge.connection import Connection
 from server.edge.follower import RoomFollower
@@ -36,6 +36,7 @@ class Edge:
         log: logging.Logger,
         *,
         secret: bytes,
+        chance: Chance,
         digest_ticks: int,
         message_bytes_max: int,
         later: Callable[[float, Callable[[], None]], Timer],
@@ -48,6 +49,7 @@ class Edge:
         self.spawn = spawn
         self._log = log
         self._secret = secret
+        self._chance = chance
         self._digest_ticks = digest_ticks
         self.limits = (
             message_bytes_max,
@@ -78,7 +80,9 @@ class Edge:
         """This edge's follower of a room."""
         follower = self._followers.get(port.id)
         if follower is None or follower.port is not port:
-            follower = RoomFollower(port, self.metrics, self._log, self._digest_ticks, self._idle)
+            follower = RoomFollower(
+                port, self.metrics, self._log, self._digest_ticks, self._idle, self._connection_id
+            )
             self._followers[port.id] = follower
         return follower
 
@@ -93,6 +97,10 @@ class Edge:
     def schema(self, game: str) -> list[Any]:
         """A game's schema in wire form."""
         return self._schemas[game]
+
+    def _connection_id(self) -> int:
+        """A number for a connection that no other has, as good as surely; never 0."""
+        return int.from_bytes(self._chance(4), "little") or 1
 
     def _idle(self, follower: RoomFollower) -> None:
         follower.port.unfollow(follower)

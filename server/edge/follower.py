@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from server.core.fanout import Fanout
 from server.core.hooks import explain
@@ -18,6 +18,7 @@ from server.core.room import SeatRequest
 from server.core.tokens import Seat
 from shared.errors import CloseCode, GameError, RemoteError
 from shared.limits import FRAME_BYTES_MAX
+from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
 
@@ -56,12 +57,17 @@ class RoomFollower:
         log: logging.Logger,
         digest_ticks: int,
         idle: Callable[[RoomFollower], None],
+        draw: Callable[[], int],
     ) -> None:
         self.port = port
         self._metrics = metrics
         self._log = log
         self._digest_ticks = digest_ticks
         self._idle = idle
+        self._draw = draw
+        self._epoch = port.epoch
+        # The connection each player's session has here, and whether its row has shown it yet.
+        self._connections: dict[int, tuple[int, bool]] = {}
         self._sessions: dict[Talker, ServerSession] = {}
         self._by_player: dict[int, Talker] = {}
         self._seating: dict[bytes, Talker] = {}
@@ -98,6 +104,7 @@ class RoomFollower:
         session = self._sessions.pop(talker, None)
         if session is not None and self._by_player.get(session.player) is talker:
             del self._by_player[session.player]
+            self._connections.pop(session.player, None)
         self._seating = {n: other for n, other in self._seating.items() if other is not talker}
         self._arrivals = [arrival for arrival in self._arrivals if arrival.talker is not talker]
         self._moved = True
@@ -113,6 +120,7 @@ class RoomFollower:
         for arrival in self._take_arrivals():
             self._admit(arrival, tick)
         self._dismiss(publication.left)
+        self._retire()
         if self._moved:
             self._moved = False
             self.port.present(set(self._by_player), self.spectators)
@@ -125,7 +133,10 @@ class RoomFollower:
                 self._hidden_failed = False
 
     def changed(self, status: Status) -> None:
-        """Tell everyone that the room stands still, or goes on."""
+        """Tell everyone that the room stands still, goes on, or has another owner."""
+        if self.port.epoch != self._epoch:
+            self._epoch = self.port.epoch
+            self._begin_epoch()
         message = RoomStatus(self.port.epoch, self._committed, status).encode()
         for talker in self._sessions:
             talker.send(message)
@@ -157,18 +168,22 @@ class RoomFollower:
     def _admit(self, arrival: _Arrival, tick: int) -> None:
         talker, seat, resume = arrival.talker, arrival.seat, arrival.resume
         applied = 0
+        base = resume.held if resume is not None and resume.held <= tick else 0
+        if resume is not None and self.port.diverged(resume.epoch, resume.held):
+            base = 0
         if seat.player:
             row = self.port.match.get(self.port.game.player, seat.player)
             if row is None or row.nonce != seat.nonce.hex():
                 talker.end(CloseCode.ROOM_CLOSED, "the seat was given up")
                 return
             applied = row.input_seq
-        base = resume.held if resume is not None and resume.held <= tick else 0
         first_seq = resume.first_seq if resume is not None else 1
         session = ServerSession(seat.player, base, applied, first_seq, tick)
         session.held = resume.held if resume is not None else 0
         if seat.player:
-            self.port.jump(seat.player, first_seq)
+            connection = self._draw()
+            self._connections[seat.player] = (connection, False)
+            self.port.resume(seat.player, connection, first_seq)
             older = self._by_player.get(seat.player)
             if older is not None:
                 self._sessions.pop(older, None)
@@ -180,11 +195,42 @@ class RoomFollower:
 
     def _dismiss(self, left: tuple[int, ...]) -> None:
         for player in left:
-            talker = self._by_player.pop(player, None)
-            if talker is not None:
-                self._sessions.pop(talker, None)
-                self._moved = True
-                talker.end(CloseCode.ROOM_CLOSED, "the seat was given up")
+            self._close(player, CloseCode.ROOM_CLOSED, "the seat was given up")
+
+    def _retire(self) -> None:
+        """Close the connections whose sessions have gone on elsewhere, as the players' rows say."""
+        table = self.port.match.tables[PLAYER_TABLE]
+        bit = 1 << (1 + list(table.kind._fields).index("connection"))  # pyright: ignore[reportPrivateUsage]
+        for change in self.port.match.history.newest:
+            if change.table != PLAYER_TABLE:
+                continue
+            for player in [n for mask, ids in change.masks if mask & bit for n in ids]:
+                row: Any = table.rows.get(player)
+                connection, shown = self._connections.get(player, (0, False))
+                if row is None or not connection:
+                    continue
+                if row.connection == connection:
+                    self._connections[player] = (connection, True)
+                elif shown:
+                    self._close(player, CloseCode.REPLACED, "another connection took this seat")
+
+    def _close(self, player: int, code: CloseCode, reason: str) -> None:
+        talker = self._by_player.pop(player, None)
+        self._connections.pop(player, None)
+        if talker is not None:
+            self._sessions.pop(talker, None)
+            self._moved = True
+            talker.end(code, reason)
+
+    def _begin_epoch(self) -> None:
+        """Another owner goes on from committed rows: what was not applied is taken once more."""
+        for session in self._sessions.values():
+            row = self.port.match.get(self.port.game.player, session.player)
+            if row is not None:
+                session.posted = min(session.posted, row.input_seq)
+            if session.base > self.port.match.tick:
+                # The store lost ticks that were committed; what is held of them is forgotten.
+                session.base, session.known = 0, None
 
     def _send(self, publication: Publication, tick: int) -> None:
         fanout = Fanout(self.port.match, publication.commit)

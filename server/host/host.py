@@ -1,39 +1,47 @@
-"""The rooms of this process: made, found, recovered from the store, ticked, and let go."""
+"""The rooms of this process: made, found, followed, taken up, run, and let go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, find_open, read_wish, room_id
+from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, read_wish, room_id
 from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock
-from server.core.room import Room
+from server.core.ports import Chance, Clock, Listed
+from server.core.post import Adopt, Move, decode_letter
+from server.host.directory import Directory, kind_key, meta_key
+from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
-from server.host.phase import Phase
-from server.host.room_host import RoomHost, restored
-from server.host.seat_bots import MakeBrain, SeatBots
-from server.store.base import Loaded, RoomEntry, Store, StoreUnavailable
+from server.host.local_room import LocalRoom
+from server.host.phases import Phases
+from server.host.room_host import RoomHost
+from server.host.seat_bots import MakeBrain
+from server.host.succession import Succession
+from server.host.sweep import Sweep
+from server.store.base import NoSuchRoom, RoomEntry, Store, StoreUnavailable
 from server.store.base import Status as StoredStatus
+from server.store.exchange import Exchange, Listing, NoSeat, Subscription
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.match import Match
 from shared.messages import Join, Role, Status
-from shared.rounding import RoundingWatch
 
-PHASES_PER_RATE = 2
+# A copy nobody looks at is kept for those who come back.
+UNUSED_KEEP_S = 30.0
+PLACES_MAX = 5
 
 
 class RoomsHost:
-    """Implements `server.core.ports.Host`."""
+    """Implements `server.core.ports.Host`. `owner` is this process's name, unlike any other's."""
 
     def __init__(
         self,
         games: dict[str, tuple[Game, MakeBrain]],
         store: Store,
+        exchange: Exchange,
         clock: Clock,
         chance: Chance,
         metrics: Metrics,
@@ -45,67 +53,150 @@ class RoomsHost:
         development: bool = False,
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
-        self._brains = {name: brain for name, (_, brain) in games.items()}
+        self.name = owner
         self._store = store
+        self._exchange = exchange
         self._clock = clock
         self._chance = chance
-        self._metrics = metrics
         self._log = log
-        self._owner = owner
         self._rooms_max = rooms_max
-        self._development = development
         self.standing = [read_wish(name, self._served(name), options) for name, options in standing]
-        self._rooms: dict[str, RoomHost] = {}
-        self._phases: dict[int, list[Phase]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._standing_keys = {kind_key(wish) for wish in self.standing}
+        self._rooms: dict[str, LocalRoom] = {}
+        self._reaching: dict[str, asyncio.Task[LocalRoom | None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._making = asyncio.Lock()
         self._draining = False
-        self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble)
+        self._mail: Subscription | None = None
+        rng = Random(chance(16))
+        self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
+        self.phases = Phases(clock, self._writer, metrics, log, self._spawn, self._let_go)
+        self.directory = Directory(
+            exchange,
+            clock,
+            rng,
+            log,
+            name=owner,
+            games=tuple(self.games),
+            rooms=self._owned,
+            takes_more=self._takes_more,
+        )
+        self._succession = Succession(
+            {name: brain for name, (_, brain) in games.items()},
+            owner,
+            store,
+            exchange,
+            clock,
+            rng,
+            metrics,
+            log,
+            spawn=self._spawn,
+            run=self._run,
+            letter=self._letter,
+            may_take=lambda: not self._draining,
+            development=development,
+        )
+        self.handover = Handover(
+            owner, store, exchange, clock, self.phases, log, self._succession.let_go
+        )
+        self.sweep = Sweep(
+            owner,
+            store,
+            exchange,
+            self.directory,
+            clock,
+            rng,
+            log,
+            take_up=self._take_up,
+            every_time=self._look_after,
+        )
 
     async def start(self) -> None:
-        """Take up every live room of the store whose game is served here."""
-        for entry in await self._store.rooms():
-            if entry.status is StoredStatus.LIVE:
-                await self._take_up(entry)
+        """Take up every live room that no living process owns and whose game is served here."""
+        self._mail = await self._exchange.listen(self.name, self._process_letter)
+        await self.directory.beat()
+        await self.sweep.once(whole=True)
         await self._stand()
+        self._spawn(self.directory.run())
+        self._spawn(self.sweep.run())
 
     async def drain(self) -> None:
-        """Finish the ticks under way, write a checkpoint of every room, and let them go."""
+        """Hand every room over; where there is nobody, finish the tick, checkpoint and let go."""
         self._draining = True
-        for phases in self._phases.values():
-            for phase in phases:
-                phase.stop()
         try:
-            if self._tasks and not self._writer.failing:
-                await asyncio.wait(self._tasks)
-            for room in self.rooms():
-                await room.checkpoint()
-                try:
-                    await self._store.release(room.id, room.epoch)
-                except StoreError as error:
-                    self._log.warning("room %s: %s", room.id, error)
+            try:
+                await self.directory.beat()
+                await self.handover.everything(list(self._owned()))
+            except StoreError as error:
+                self._log.warning("nothing is handed over: %s", error)
+            self.phases.stop()
+            while not self._writer.failing and self._unsettled():
+                await self._clock.sleep(0.005)
+            for room in list(self._owned()):
+                owned = room.owned
+                if owned is not None and not owned.done:
+                    await owned.checkpoint()
+                    try:
+                        await self._store.release(room.id, room.epoch)
+                    except StoreError as error:
+                        self._log.warning("room %s: %s", room.id, error)
         finally:
-            # Also where the budget has run out: a room that waits for its store waits no more.
-            for task in list(self._tasks):
-                task.cancel()
+            self.phases.stop()
 
-    async def place(self, join: Join) -> RoomHost:
+    async def stop(self) -> None:
+        """End everything that runs here; the rooms' followers hear nothing more."""
+        if self._mail is not None:
+            self._mail.cancel()
+        for room in self._rooms.values():
+            self._succession.forget(room)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._exchange.depart(self.name)
+        except StoreError as error:
+            self._log.warning("could not say goodbye: %s", error)
+
+    async def place(self, join: Join) -> LocalRoom:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
         game = self._served(join.game)
         wish = read_wish(join.game, game, join.options)
-        if wish.room is not None:
-            return self._seated(join) or self._certain(wish, join.role)
-        # Inside, since the same JOIN may be making its room on another connection.
-        async with self._making:
-            return self._seated(join) or self._open(wish) or await self._make(game, wish)
+        try:
+            if wish.room is not None:
+                return self._seated(join) or await self._certain(wish, join.role)
+            # Inside, since the same JOIN may be making its room on another connection.
+            async with self._making:
+                return self._seated(join) or await self._any(game, wish, join.nonce)
+        except StoreError as error:
+            self._log.error("a player could not be placed: %s", error)
+            raise RemoteError(CloseCode.UNAVAILABLE, "the store is away", 2000) from None
 
-    def find(self, room: str) -> RoomHost | None:
-        """A room that is run here."""
-        return self._rooms.get(room)
+    async def reach(self, room: str) -> LocalRoom | None:
+        """A room, wherever it is run, followed from here; None when there is no such room."""
+        known = self._rooms.get(room)
+        if known is not None and known.over is None:
+            return known
+        task = self._reaching.get(room)
+        if task is None:
+            task = self._reaching[room] = asyncio.get_running_loop().create_task(self._follow(room))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _: self._reaching.pop(room, None))
+        try:
+            return await asyncio.shield(task)
+        except StoreError as error:
+            self._log.warning("room %s cannot be followed: %s", room, error)
+            raise RemoteError(CloseCode.UNAVAILABLE, "the room cannot be read now", 1000) from None
 
-    def rooms(self) -> list[RoomHost]:
-        """All rooms run here."""
+    def rooms(self) -> list[LocalRoom]:
+        """The rooms that are run or followed here."""
         return list(self._rooms.values())
+
+    async def listed(self) -> list[Listed]:
+        """Every room of every process, as its owner last described it."""
+        await self.directory.announce()
+        return await self.directory.listed()
 
     async def result(self, room: str) -> bytes | None:
         """What a match finished with, as JSON."""
@@ -120,46 +211,53 @@ class RoomsHost:
             )
         return game
 
-    async def _stand(self) -> None:
-        """Make the standing rooms that are missing, and keep them open when empty."""
-        async with self._making:
-            for wish in self.standing:
-                room = self._open(wish) or await self._make(self.games[wish.game], wish)
-                room.stands = True
+    def _owned(self) -> list[LocalRoom]:
+        return [
+            room for room in self._rooms.values() if room.owned is not None and room.over is None
+        ]
 
-    async def _replace(self) -> None:
-        try:
-            await self._stand()
-        except RemoteError as error:
-            self._log.warning("a standing room was not made again: %s", error.reason)
+    def _unsettled(self) -> bool:
+        return any(room.owned and not room.owned.settled for room in self._owned())
 
-    def _forget(self, name: str) -> None:
-        room = self._rooms.pop(name, None)
-        if room is not None and room.stands and not self._draining:
-            self._spawn(self._replace())
+    def _takes_more(self) -> bool:
+        return not self._draining and len(self._owned()) < self._rooms_max
 
-    def _seated(self, join: Join) -> RoomHost | None:
+    def _seated(self, join: Join) -> LocalRoom | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
         for room in self._rooms.values():
             if room.over is None and room.meta.game == join.game and room.holds(join.nonce):
                 return room
         return None
 
-    def _open(self, wish: Wish) -> RoomHost | None:
-        return find_open((room for room in self._rooms.values() if room.over is None), wish)
-
-    def _certain(self, wish: Wish, role: Role) -> RoomHost:
-        room = self._rooms.get(wish.room or "")
+    async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
+        room = await self.reach(wish.room or "")
         if room is None or room.over is not None or room.meta.game != wish.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
         if role is Role.PLAYER and room.free_seats <= 0:
             raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
         return room
 
-    async def _make(self, game: Game, wish: Wish) -> RoomHost:
+    async def _any(self, game: Game, wish: Wish, nonce: bytes) -> LocalRoom:
+        """An open room of this kind, wherever it is run, or a new one."""
+        if wish.private:
+            return await self._make(game, wish)
+        for _ in range(PLACES_MAX):
+            found = await self.directory.seat(wish, nonce)
+            if found is None:
+                return await self._make(game, wish)
+            room = await self.reach(found)
+            if room is not None and room.over is None and not room.finished and room.free_seats > 0:
+                return room
+            # It filled up, or ended, before the directory was told; ask as somebody else.
+            if room is None:
+                await self.directory.gone(found)
+            nonce = self._chance(16)
+        return await self._make(game, wish)
+
+    async def _make(self, game: Game, wish: Wish) -> LocalRoom:
         if self._draining or self._writer.failing:
             raise RemoteError(CloseCode.UNAVAILABLE, "no new rooms right now", 2000)
-        if len(self._rooms) >= self._rooms_max:
+        if not self._takes_more():
             raise RemoteError(CloseCode.UNAVAILABLE, "no room for another room", 5000)
         meta = RoomMeta(
             wish.game,
@@ -171,74 +269,165 @@ class RoomsHost:
             game.version,
         )
         name = room_id(self._chance(ROOM_ID_LENGTH))
+        await self._store.create(name, meta.encode())
+        loaded = await self._store.acquire(name, self.name)
+        room = self._local(name, meta, game)
+        match = Match(game, wish.options, meta.seed)
+        inbox = await self._succession.listen(room)
+        owned = self._succession.owner_of(room, match, loaded.epoch, inbox)
+        self._run(room, owned, None)
+        await self.directory.announce(promised=name)
+        return room
+
+    async def _follow(self, name: str) -> LocalRoom | None:
+        """Begin to follow a room; one that sleeps is woken by this process."""
         try:
-            await self._store.create(name, meta.encode())
-            loaded = await self._store.acquire(name, self._owner)
-        except StoreError as error:
-            self._log.error("a room could not be made: %s", error)
-            raise RemoteError(CloseCode.UNAVAILABLE, "the store is away", 2000) from None
-        return self._run(meta, Match(game, wish.options, meta.seed), loaded)
+            loaded = await self._store.load(name)
+        except NoSuchRoom:
+            return None
+        if loaded.status is StoredStatus.QUARANTINED:
+            raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
+        meta = RoomMeta.decode(loaded.meta)
+        game = self._served(meta.game)
+        room = self._local(name, meta, game)
+        if loaded.status is StoredStatus.ASLEEP:
+            if self._draining or not await self._succession.take_up(room, loaded):
+                raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
+            return room
+        await self._succession.follow(room)
+        self._rooms[name] = room
+        return room
 
     async def _take_up(self, entry: RoomEntry) -> None:
-        """Recover a room; one that cannot be is quarantined, its journal kept.
+        """Take a room that nobody owns; one that cannot be read is put aside, its journal kept.
 
         StoreUnavailable passes: that is no fault of the room.
         """
+        if entry.room in self._rooms or self._draining:
+            return
         try:
             meta = RoomMeta.decode(entry.meta)
             game = self.games.get(meta.game)
             if game is None:
                 self._log.warning("room %s waits: its game %s is not served", entry.room, meta.game)
                 return
-            loaded = await self._store.acquire(entry.room, self._owner)
-            match = restored(game, meta, loaded)
-        except StoreUnavailable:
+            room = self._local(entry.room, meta, game)
+            await self._succession.take_up(room, await self._store.load(entry.room))
+        except (StoreUnavailable, NoSuchRoom):
             raise
         except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
-            self._log.error(
-                "room %s is quarantined, it cannot be read: %s", entry.room, error, exc_info=error
-            )
-            try:
-                loaded = await self._store.acquire(entry.room, self._owner)
-                await self._store.set_status(entry.room, loaded.epoch, StoredStatus.QUARANTINED)
-            except StoreError as again:
-                self._log.error("room %s: %s", entry.room, again)
+            await self._succession.put_aside(entry.room, error)
+
+    def _local(self, name: str, meta: RoomMeta, game: Game) -> LocalRoom:
+        return LocalRoom(name, meta, game, self.name, self._clock.now, self._forget)
+
+    def _run(self, room: LocalRoom, owned: RoomHost, due_s: float | None) -> None:
+        """Step a room from now on."""
+        self._rooms[room.id] = room
+        owned.stands = meta_key(room.meta) in self._standing_keys
+        if self._writer.failing:
+            owned.show(Status.PAUSED)
+        self.phases.add(owned, due_s)
+        room.run(owned)
+
+    def _let_go(self, owned: RoomHost) -> None:
+        """A room left its phase: it is over, or another process has it."""
+        room = self._rooms.get(owned.id)
+        if room is not None and room.owned is owned and owned.fenced:
+            self.directory.forget(owned.id)
+            self._spawn(self._succession.lost(room))
+
+    def _forget(self, room: LocalRoom) -> None:
+        """A room is over here."""
+        if self._rooms.get(room.id) is not room:
             return
-        room = self._run(meta, match, loaded)
-        self._log.info("room %s goes on from tick %d", room.id, match.tick)
+        del self._rooms[room.id]
+        owned = room.owned
+        self._succession.forget(room)
+        if owned is not None:
+            self._spawn(self._delist(room, owned))
 
-    def _run(self, meta: RoomMeta, match: Match, loaded: Loaded) -> RoomHost:
-        name, kept = loaded.room, loaded.checkpoints
-        if self._development:
-            match.watch_rounding(RoundingWatch(self._log.warning))
-        rng = Random(self._chance(16))
-        bots = SeatBots(self._brains[meta.game], rng, self._log)
-        room = RoomHost(
-            Room(name, match, loaded.epoch, meta.bots),
-            meta,
-            bots,
-            self._store,
-            self._clock,
-            self._metrics,
-            self._log,
-            self._spawn,
-            kept[0].tick if kept else 0,
-        )
-        self._rooms[name] = room
-        self._phase(match.game.tick_rate).rooms.append(room)
-        room.follow(_Undertaker(lambda: self._forget(name)))
-        return room
+    async def _delist(self, room: LocalRoom, owned: RoomHost) -> None:
+        try:
+            if owned.sleeps:
+                await self.directory.sleeping(room)
+            else:
+                await self.directory.gone(room.id)
+            if owned.stands and not self._draining:
+                await self._stand()
+        except (StoreError, RemoteError) as error:
+            self._log.warning("room %s: the directory was not told: %s", room.id, error)
 
-    def _phase(self, rate: int) -> Phase:
-        """The less busy of the phases of a rate; the second starts half a period later."""
-        phases = self._phases.setdefault(rate, [])
-        if len(phases) < PHASES_PER_RATE and all(phase.rooms for phase in phases):
-            offset = len(phases) / PHASES_PER_RATE / rate
-            start = self._clock.now() + offset
-            phase = Phase(rate, start, self._clock, self._writer, self._metrics, self._log)
-            phases.append(phase)
-            self._spawn(phase.run())
-        return min(phases, key=lambda phase: len(phase.rooms))
+    def _letter(self, room: LocalRoom, letter: bytes) -> None:
+        """A letter to a room that is run here."""
+        if room.owned is None:
+            return
+        try:
+            sender, requests = decode_letter(letter, room.game)
+        except ValueError as error:
+            self._log.warning("room %s: a letter cannot be read: %s", room.id, error)
+            return
+        for request in requests:
+            if isinstance(request, Move):
+                self._spawn(self._move(room, request.to))
+            elif room.owned is not None:
+                room.owned.obey(sender, request, lasting=False)
+
+    async def _move(self, room: LocalRoom, to: str) -> None:
+        if not await self.handover.room(room, to):
+            self._log.warning("room %s was asked to move, and nobody took it", room.id)
+
+    def _process_letter(self, letter: bytes) -> None:
+        try:
+            _, requests = decode_letter(letter)
+        except ValueError as error:
+            self._log.warning("a letter to this process cannot be read: %s", error)
+            return
+        for request in requests:
+            if isinstance(request, Adopt) and not self._draining:
+                self._spawn(self._adopt(request.room))
+
+    async def _adopt(self, room: str) -> None:
+        try:
+            await self.reach(room)
+        except RemoteError as error:
+            self._log.warning("room %s could not be adopted: %s", room, error.reason)
+
+    async def _look_after(self, listings: list[Listing]) -> None:
+        """With every sweep: standing rooms are there, and copies that nobody uses are dropped."""
+        now = self._clock.now()
+        for room in list(self._rooms.values()):
+            idle = room.mirror is not None and not room.used
+            if idle and now - room.unused_since_s > UNUSED_KEEP_S:
+                del self._rooms[room.id]
+                self._succession.forget(room)
+        first: dict[str, str] = {}
+        for listing in listings:
+            if listing.key in self._standing_keys:
+                first.setdefault(listing.key, listing.room)
+        for room in self._owned():
+            key = meta_key(room.meta)
+            if room.owned is not None and key in first:
+                room.owned.stands = first[key] == room.id
+        try:
+            await self._stand()
+        except RemoteError as error:
+            self._log.warning("a standing room was not made again: %s", error.reason)
+
+    async def _stand(self) -> None:
+        """Make the standing rooms that are missing everywhere."""
+        if not self.standing or self._draining:
+            return
+        async with self._making:
+            there = {meta_key(one.meta) for one in await self.listed() if one.owner}
+            for wish in self.standing:
+                key = kind_key(wish)
+                if key not in there and (
+                    await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE
+                ):
+                    room = await self._make(self.games[wish.game], wish)
+                    assert room.owned is not None
+                    room.owned.stands = True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -251,22 +440,6 @@ class RoomsHost:
             self._log.critical("a phase or a checkpoint failed", exc_info=task.exception())
 
     def _store_trouble(self, away: bool) -> None:
-        for room in self._rooms.values():
-            room.show(Status.PAUSED if away else Status.LIVE)
-
-
-class _Undertaker:
-    """Follows a room only to forget it when it ends."""
-
-    def __init__(self, forget: Callable[[], object]) -> None:
-        self._forget = forget
-
-    def published(self, publication: object) -> None:
-        """Nothing to do with a tick."""
-
-    def changed(self, status: Status) -> None:
-        """Nothing to do with a status."""
-
-    def ended(self, code: CloseCode, reason: str) -> None:
-        """Forget the room."""
-        self._forget()
+        for room in self._owned():
+            if room.owned is not None:
+                room.owned.show(Status.PAUSED if away else Status.LIVE)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from server.core.metrics import Metrics
 from server.core.ports import Clock
-from server.store.base import Append, Store, StoreUnavailable
+from server.store.base import Append, Record, Store, StoreUnavailable
+from server.store.exchange import News
 from shared.errors import StoreError
 
 RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -27,12 +28,14 @@ class JournalWriter:
         metrics: Metrics,
         log: logging.Logger,
         trouble: Callable[[bool], None],
+        tell: Callable[[Sequence[tuple[str, News]]], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._log = log
         self._trouble = trouble
+        self._tell = tell
         self._failing = 0
 
     @property
@@ -66,4 +69,12 @@ class JournalWriter:
                 self._log.warning("store is back after %d attempts, rooms go on", attempt)
                 self._trouble(self.failing)
             self._metrics.observe("commit_seconds", self._clock.stopwatch_s() - began)
+            # Only now may anybody hear of these ticks: a refused one must not be told.
+            self._tell(
+                [
+                    (entry.room, Record(entry.epoch, entry.tick, entry.record))
+                    for entry, outcome in zip(batch, outcomes, strict=True)
+                    if outcome is None
+                ]
+            )
             return outcomes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from server.core.metrics import Metrics
 from server.core.ports import Clock
@@ -24,8 +25,10 @@ class Phase:
         writer: JournalWriter,
         metrics: Metrics,
         log: logging.Logger,
+        let_go: Callable[[RoomHost], None],
     ) -> None:
         self.rooms: list[RoomHost] = []
+        self._let_go = let_go
         self._schedule = Schedule(rate, start_s)
         self._clock = clock
         self._writer = writer
@@ -42,6 +45,10 @@ class Phase:
                 await self._tick()
             if self._schedule.skipped > skipped:
                 self._metrics.count("ticks_skipped_total", self._schedule.skipped - skipped)
+
+    def due_in_s(self) -> float:
+        """Seconds until the next tick."""
+        return self._schedule.wait_s(self._clock.now())
 
     def stop(self) -> None:
         """End `run` after the tick it is in."""
@@ -65,9 +72,10 @@ class Phase:
                     room.publish(outcome)
                 except Exception as error:  # noqa: BLE001 - as above.
                     self._crashed(room, error)
-        for room in [room for room in self.rooms if room.over is not None]:
+        for room in [room for room in self.rooms if room.done]:
             self.rooms.remove(room)
             await room.close()
+            self._let_go(room)
 
     def _crashed(self, room: RoomHost, error: Exception) -> None:
         """A bug of ours ends the room it showed in; the others go on."""

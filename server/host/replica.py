@@ -7,6 +7,7 @@ Whatever else it hears that is not old makes it *behind*: somebody must read the
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from enum import Enum
 
 from server.core.journal import JournalDamaged, follow_record
@@ -65,17 +66,15 @@ class Replica:
             return Heard.BEHIND
         return self._apply(news)
 
-    def catch_up(self, tail: Tail) -> list[Publication]:
-        """Take in what was missed; `fits` says whether the copy is whole then."""
-        shown: list[Publication] = []
+    def catch_up(self, tail: Tail) -> Iterator[Publication]:
+        """Take in what was missed, tick by tick; `fits` says whether the copy is whole then."""
         for record in tail.records:
             if record.tick == self.tick + 1 and record.epoch >= self.epoch:
                 if record.epoch > self.epoch:
                     self._enter(record.epoch)
-                shown.append(self._apply(record))
+                yield self._apply(record)
         if self.fits(tail) and tail.epoch > self.epoch:
             self._enter(tail.epoch)
-        return shown
 
     def fits(self, tail: Tail) -> bool:
         """Whether this copy ends where the journal does."""

@@ -9,16 +9,20 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from server.core.census import census_of, diverges
 from server.core.hooks import HookFailed, explain
 from server.core.inbox import Item
 from server.core.journal import encode_checkpoint, encode_record, restore
 from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
 from server.core.ports import Census, Clock, Follower, Publication
+from server.core.post import Asked, Failed, Leaving, Present, Request, Resumed
+from server.core.presence import Presence
 from server.core.room import Room, SeatRequest, Step
 from server.host.seat_bots import SeatBots
-from server.store.base import Append, Loaded, Store, StoreUnavailable
+from server.store.base import Append, Fenced, Loaded, NoSuchRoom, Store, StoreUnavailable
 from server.store.base import Status as StoredStatus
+from server.store.exchange import Ended, News
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.limits import HISTORY_TICKS
@@ -44,7 +48,8 @@ def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
 class RoomHost:
     """A `RoomPort` with the room behind it. `spawn` runs work beside the ticks.
 
-    `checkpointed` is the tick of the newest checkpoint the store has, 0 for none.
+    `checkpointed` is the tick of the newest checkpoint the store has, 0 for none; `starts` are the
+    epochs before this one and their first ticks. `tell` tells the room's news to other processes.
     """
 
     def __init__(
@@ -57,11 +62,19 @@ class RoomHost:
         metrics: Metrics,
         log: logging.Logger,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        tell: Callable[[News], None],
         checkpointed: int = 0,
+        starts: Sequence[tuple[int, int]] = (),
     ) -> None:
         self.meta = meta
         self.status = Status.LIVE
         self.over: tuple[CloseCode, str] | None = None
+        # Another process owns the room: what was stepped here and not committed never was.
+        self.fenced = False
+        # Stopped after a whole tick, as when the room is handed over.
+        self.halted = False
+        self.sleeps = False
+        self.starts = [*starts, (room.epoch, room.match.tick + 1)]
         # A standing room is kept open when nobody is in it.
         self.stands = False
         self._room = room
@@ -71,6 +84,9 @@ class RoomHost:
         self._metrics = metrics
         self._log = log
         self._spawn = spawn
+        self._tell = tell
+        seen = frozenset(p.id for p in room.match.players if p.connected and not p.bot)
+        self.presence = Presence(room.game.tick_rate, room.match.tick, seen)
         self._followers: list[Follower] = []
         self._step: Step | None = None
         self._settled = True
@@ -80,7 +96,7 @@ class RoomHost:
         self._phase = sum(room.id.encode()) % CHECKPOINT_TICKS
         self._tick_s = 0.0
         # A room taken up from the store has people in it before its first tick here.
-        self.census = self._taken(room.match.tick) if room.match.tick else Census()
+        self.census = census_of(room.match, room.spectators, 0.0)
 
     @property
     def id(self) -> str:
@@ -130,36 +146,50 @@ class RoomHost:
         """Whether a seat was taken, or asked for, with this nonce."""
         return self._room.holds(nonce)
 
-    def join(self, request: SeatRequest) -> None:
-        """Ask for a seat at the next tick, which finds the one the nonce may have already."""
-        self._room.join(request)
-
-    def leave(self, player: int) -> None:
-        """Give a seat up at the next tick."""
-        self._room.leave(player)
+    def diverged(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch holds what was never committed."""
+        return diverges(self.starts, epoch, held)
 
     def submit(self, player: int, items: Sequence[Item]) -> None:
         """Queue what a player asks for."""
         self._room.submit(player, items)
 
-    def jump(self, player: int, first_seq: int) -> None:
-        """A resumed session holds nothing before this seq."""
-        self._room.jump(player, first_seq)
-
-    def present(self, players: set[int], spectators: int) -> None:
-        """Whose connections are open."""
-        self._room.present = players
-        self._room.spectators = spectators
+    def obey(self, sender: str, request: Request, *, lasting: bool = True) -> None:
+        """Do what an edge asks; `lasting` where it is this process's own."""
+        match request:
+            case SeatRequest():
+                self._room.join(request)
+            case Leaving(player):
+                self._room.leave(player)
+            case Resumed(player, connection, first_seq):
+                self._room.resume(player, connection, first_seq)
+            case Asked(player, items):
+                self._room.submit(player, items)
+            case Present(players, spectators):
+                # A match that is stepped and not committed has the tick of its next report.
+                tick = self._room.match.tick
+                self.presence.report(sender, players, spectators, tick, lasting=lasting)
+            case Failed(reason):
+                self.fail(reason)
+            case _:
+                self._log.warning("room %s: a room is not asked for %r", self.id, request)
 
     def fail(self, reason: str) -> None:
         """End the room at its next tick: a hook the edge calls raised."""
         self.over = (CloseCode.GAME_FAILED, reason)
 
+    @property
+    def done(self) -> bool:
+        """Whether it is to be stepped no more by this process."""
+        return self.over is not None or self.fenced or self.halted
+
     async def step(self) -> Append | None:
-        """Advance by one tick; what to append, or None when the room is over."""
-        if self.over is not None:
+        """Advance by one tick; what to append, or None when it is done."""
+        if self.done:
             return None
         began = self._clock.stopwatch_s()
+        room = self._room
+        room.present, room.spectators = self.presence.at(room.match.tick + 1)
         self._bots.think(self._room)
         self._settled = False
         try:
@@ -170,7 +200,7 @@ class RoomHost:
                 return None
             step = recovered
         self._step = step
-        record = encode_record(step.commit)
+        record = encode_record(step.commit, step.refused)
         self._tick_s = self._clock.stopwatch_s() - began
         self._metrics.observe("tick_seconds", self._tick_s)
         return Append(self.id, self.epoch, step.commit.tick, record, step.result)
@@ -179,9 +209,16 @@ class RoomHost:
         """Let the tick be seen, or the room go if another owner has it."""
         step, self._step = self._step, None
         assert step is not None
+        if isinstance(outcome, Fenced):
+            self._log.warning("room %s: %s", self.id, outcome)
+            self._metrics.count("fenced_total")
+            self.fenced = True
+            return
         if outcome is not None:
             self._log.error("room %s: its tick was refused: %s", self.id, outcome)
-            self.over = (CloseCode.UNAVAILABLE, "the room has moved")
+            closed = isinstance(outcome, NoSuchRoom)
+            code = CloseCode.ROOM_CLOSED if closed else CloseCode.UNAVAILABLE
+            self.over = (code, "the room is over" if closed else "the room's journal is damaged")
             return
         began = self._clock.stopwatch_s()
         self._settled = True
@@ -222,38 +259,41 @@ class RoomHost:
             self._log.warning("room %s: checkpoint of tick %d: %s", self.id, tick, error)
 
     async def close(self) -> None:
-        """End the room for all, for the reason in `over`."""
-        assert self.over is not None
+        """End the room for all, for the reason in `over`; one that only moves does not end."""
+        if self.over is None:
+            return
         code, reason = self.over
         self._log.info("room %s ends: %s", self.id, reason)
         for follower in list(self._followers):
             follower.ended(code, reason)
         if code is CloseCode.UNAVAILABLE:
             return
+        if self.sleeps:
+            await self.checkpoint()
+            await self._set_status(StoredStatus.ASLEEP)
+            return
+        self._tell(Ended(self.epoch, code, reason))
         # The journal of a match whose game failed is kept, to find out why.
         failed = code is CloseCode.GAME_FAILED
-        status = StoredStatus.QUARANTINED if failed else StoredStatus.CLOSED
+        await self._set_status(StoredStatus.QUARANTINED if failed else StoredStatus.CLOSED)
+
+    async def _set_status(self, status: StoredStatus) -> None:
         try:
             await self._store.set_status(self.id, self.epoch, status)
+            if status is StoredStatus.ASLEEP:
+                await self._store.release(self.id, self.epoch)
         except StoreError as error:
             self._log.warning("room %s: %s", self.id, error)
 
     def _count(self, step: Step) -> None:
         census, room, tick = self.census, self._room, step.commit.tick
         if step.seated or step.left or census.tick == 0 or room.bots != census.bots:
-            self.census = self._taken(tick)
+            self.census = census_of(self.match, room.spectators, self._tick_s)
             return
         finished = self.match.room.finished > 0
         self.census = Census(
             tick, census.players, census.bots, room.spectators, finished, self._tick_s
         )
-
-    def _taken(self, tick: int) -> Census:
-        """A census by counting every player."""
-        bots = sum(1 for player in self.match.players if player.bot)
-        people = len(self.match.players) - bots
-        finished = self.match.room.finished > 0
-        return Census(tick, people, bots, self._room.spectators, finished, self._tick_s)
 
     async def _recover(self, failure: HookFailed) -> Step | None:
         """Back to the last whole tick, then once without what the failed tick consumed."""
@@ -303,4 +343,5 @@ class RoomHost:
             and not room.humans
             and not self.stands
         ):
+            self.sleeps = True
             self.over = (CloseCode.ROOM_CLOSED, "nobody is in the room")

@@ -55,11 +55,15 @@ class NewEpoch:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The owner lets go after `tick`; the next tick is due in `due_ms` milliseconds."""
+    """The owner lets go after `tick`; the next tick is due in `due_ms` milliseconds.
+
+    `to` is the process that is to take the room; "" is whoever is first.
+    """
 
     epoch: int
     tick: int
     due_ms: int
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from server.store.base import Store
+from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
+from server.store.memory_exchange import MemoryExchange
 from server.store.redis import RedisStore
 from server.store.redis_address import parse_address
 from server.store.sqlite import SqliteStore
@@ -44,3 +46,13 @@ def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
                 f"store {url[:200]!r}: after the question mark stands synchronous=normal or "
                 "synchronous=full, once"
             )
+
+
+def open_exchange(url: str, now: Callable[[], float], chance: Callable[[int], bytes]) -> Exchange:
+    """Return the exchange beside the store that `url` names, not yet opened.
+
+    What one process alone can use needs nothing outside it. `now` is a monotonic clock in seconds,
+    `chance` spreads reconnections.
+    """
+    del chance
+    return MemoryExchange(now)

@@ -16,6 +16,7 @@ from server.host.clock import LoopClock
 from server.loading import load_game
 from server.store.base import Append
 from server.store.memory import MemoryStore
+from server.store.memory_exchange import MemoryExchange
 from shared.errors import StoreError
 from shared.limits import NONCE_BYTES
 from shared.messages import Join
@@ -60,6 +61,7 @@ class World:
         self.seed = seed
         self.game = game
         self.store = Archive(loop)
+        self.exchange = MemoryExchange(loop.time)
         self.network = Network(seed)
         self.bots: list[Bot] = []
         self._playing: list[asyncio.Task[object]] = []
@@ -72,6 +74,7 @@ class World:
             config,
             [load_game(self.game, self.game)],
             self.store,
+            self.exchange,
             LoopClock(lambda: EPOCH_MS / 1000 + loop.time(), loop.time),
             seeded_chance(self.seed),
             SECRET,

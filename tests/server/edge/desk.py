@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from server.app import seeded_chance
 from server.edge.edge import Edge
 from server.edge.handshake import RequestHead
 from server.edge.websocket import Receiver
@@ -17,7 +18,7 @@ from shared.limits import MESSAGE_BYTES_MAX
 from shared.messages import Close, Frame, Join, Role, ToClient, decode_from_server
 from shared.session import ClientSession, ClientState
 from tests.server.core.yard import Push, Say, Yard, nonce
-from tests.server.host.rig import LOG, MoodyStore, Rig
+from tests.server.host.rig import LOG, MoodyStore, Rig, owned
 
 HEAD = RequestHead("/play", {}, {}, "192.0.2.7", "localhost")
 SECRET = b"edge" * 8
@@ -90,6 +91,7 @@ class Desk:
             self.rig.metrics,
             LOG,
             secret=SECRET,
+            chance=seeded_chance(3),
             digest_ticks=digest_ticks,
             message_bytes_max=MESSAGE_BYTES_MAX,
             later=loop.call_later,
@@ -122,7 +124,7 @@ class Desk:
 
     def only_room(self) -> RoomHost:
         [room] = self.rig.host.rooms()
-        return room
+        return owned(room)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -12,13 +12,16 @@ from server.app import seeded_chance
 from server.core.inbox import decode_items
 from server.core.metrics import Metrics
 from server.core.ports import Publication
+from server.core.post import Present
 from server.core.room import SeatRequest
 from server.host.clock import LoopClock
 from server.host.host import RoomsHost
+from server.host.local_room import LocalRoom
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.store.base import Append, Loaded, StoreUnavailable
 from server.store.memory import MemoryStore
+from server.store.memory_exchange import MemoryExchange
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.messages import InputItem, Join, Role, Status
@@ -136,14 +139,17 @@ class Rig:
         standing: Sequence[tuple[str, Mapping[str, Any]]] = (),
         seed: int = 1,
         development: bool = False,
+        exchange: MemoryExchange | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MoodyStore()
+        self.exchange = exchange or MemoryExchange(loop.time)
         self.metrics = Metrics()
         self.clock = LoopClock(lambda: 1_000_000 + loop.time(), loop.time)
         self.host = RoomsHost(
             {name: (game, brain) for name, game in (games or {"yard": Yard()}).items()},
             self.store,
+            self.exchange,
             self.clock,
             seeded_chance(seed),
             self.metrics,
@@ -164,7 +170,7 @@ class Rig:
         """Place a player and ask for the seat."""
         room = await self.host.place(join(name, game, **options))
         room.join(SeatRequest(nonce(name), name))
-        return room
+        return owned(room)
 
     async def room(
         self, *names: str, game: str = "yard", **options: Any
@@ -173,10 +179,14 @@ class Rig:
         room = await self.enter(names[0], game, **options)
         watcher = Watcher(room, self.store)
         for name in names[1:]:
-            room.join(SeatRequest(nonce(name), name))
+            room.obey("", SeatRequest(nonce(name), name))
         await self.ticks(room, 1)
-        room.present({player.id for player in room.match.players if not player.bot}, 0)
+        self.present(room, {player.id for player in room.match.players if not player.bot})
         return room, watcher
+
+    def present(self, room: RoomHost, players: set[int], spectators: int = 0) -> None:
+        """Whose connections are open, as this process's edge says."""
+        room.obey("edge", Present(frozenset(players), spectators))
 
     async def ticks(self, room: RoomHost, count: int) -> None:
         """Let so many ticks of a room be committed."""
@@ -192,7 +202,14 @@ class Rig:
     async def stop(self) -> None:
         """End everything this host runs."""
         await self.host.drain()
+        await self.host.stop()
         await asyncio.sleep(0)
+
+
+def owned(room: LocalRoom) -> RoomHost:
+    """The room itself, which runs here."""
+    assert room.owned is not None
+    return room.owned
 
 
 def join(name: str, game: str = "yard", *, role: Role = Role.PLAYER, **options: Any) -> Join:

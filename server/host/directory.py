@@ -1,0 +1,193 @@
+"""This process's part in the directory: that it lives, and what its rooms have to offer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from random import Random
+
+from server.core.lobby import RoomMeta, Wish
+from server.core.ports import Census, Clock, Listed
+from server.host.local_room import LocalRoom
+from server.store.exchange import BEAT_S, Exchange, Listing, NoSeat, Process
+from shared.chunks import pack, unpack_stored
+from shared.errors import StoreError
+
+ANNOUNCE_S = 0.25
+# A waiting player asks again after this.
+ASK_S = 0.05
+ASKS_MAX = 100
+
+LIVE, ASLEEP = "live", "asleep"
+
+
+def kind_key(wish: Wish) -> str:
+    """What rooms a wish fits have in common; "" for a private one, which is found by its id."""
+    if wish.private:
+        return ""
+    return _key(wish.game, tuple(wish.options.to_wire()), wish.bots)
+
+
+def meta_key(meta: RoomMeta) -> str:
+    """The same of a room."""
+    return "" if meta.private else _key(meta.game, meta.options, meta.bots)
+
+
+def _key(game: str, options: tuple[object, ...], bots: int) -> str:
+    return blake2b(pack([game, list(options), bots]), digest_size=12).hexdigest()
+
+
+class Directory:
+    """Announces what changed, and beats; `rooms` are those this process owns."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: Clock,
+        rng: Random,
+        log: logging.Logger,
+        *,
+        name: str,
+        games: tuple[str, ...],
+        rooms: Callable[[], Iterable[LocalRoom]],
+        takes_more: Callable[[], bool],
+    ) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._rng = rng
+        self._log = log
+        self._name = name
+        self._games = games
+        self._rooms = rooms
+        self._takes_more = takes_more
+        self._told: dict[str, tuple[int, int, int, str, int]] = {}
+        self._away = False
+
+    async def run(self) -> None:
+        """Beat and announce until cancelled."""
+        beat_s = self._clock.now() - BEAT_S
+        while True:
+            try:
+                if self._clock.now() - beat_s >= BEAT_S:
+                    beat_s = self._clock.now()
+                    await self.beat()
+                await self.announce()
+                self._away = False
+            except StoreError as error:
+                if not self._away:
+                    self._log.warning("the directory is away: %s", error)
+                self._away = True
+            await self._clock.sleep(ANNOUNCE_S * self._rng.uniform(0.9, 1.1))
+
+    async def beat(self) -> None:
+        """Say that this process lives."""
+        owned = sum(1 for _ in self._rooms())
+        await self._exchange.beat(Process(self._name, owned, self._takes_more(), self._games))
+
+    async def announce(self, promised: str = "") -> None:
+        """Tell of every room that changed; of `promised`, made for somebody, one seat less."""
+        changed: list[Listing] = []
+        for room in self._rooms():
+            listing = self._listing(room, promised)
+            if listing is not None:
+                changed.append(listing)
+        if changed:
+            await self._exchange.announce(changed)
+
+    async def sleeping(self, room: LocalRoom) -> None:
+        """A room fell asleep: it is found by its id alone."""
+        self._told.pop(room.id, None)
+        about = _about(room, ASLEEP, self._clock.wall_s())
+        await self._exchange.announce([Listing(room.id, "", 0, "", about)])
+
+    async def gone(self, room: str) -> None:
+        """A room is over."""
+        self._told.pop(room, None)
+        await self._exchange.delist(room)
+
+    def forget(self, room: str) -> None:
+        """Another process owns the room and announces it."""
+        self._told.pop(room, None)
+
+    async def seat(self, wish: Wish, nonce: bytes) -> str | None:
+        """The room where this nonce finds a seat; None: make one."""
+        await self.announce()
+        for _ in range(ASKS_MAX):
+            found = await self._exchange.find_seat(kind_key(wish), nonce)
+            if found is NoSeat.MAKE:
+                return None
+            if isinstance(found, str):
+                return found
+            await self._clock.sleep(ASK_S * self._rng.uniform(0.8, 1.2))
+        return None
+
+    async def listed(self) -> list[Listed]:
+        """Every room of every process; what cannot be read is passed over."""
+        found = [read_listing(listing) for listing in await self._exchange.listings()]
+        return [one for one in found if one is not None]
+
+    def _listing(self, room: LocalRoom, promised: str) -> Listing | None:
+        census = room.census
+        free = 0 if room.finished else max(0, room.free_seats - (room.id == promised))
+        # The tick is not among what counts as change, but is told once a second.
+        second = census.tick // room.game.tick_rate
+        state = (free, census.players, census.spectators, room.status.name, room.epoch + second)
+        if self._told.get(room.id) == state and not room.seated:
+            return None
+        self._told[room.id] = state
+        seated, room.seated = tuple(room.seated), []
+        about = _about(room, LIVE, self._clock.wall_s())
+        return Listing(room.id, meta_key(room.meta), free, self._name, about, seated)
+
+
+def _about(room: LocalRoom, state: str, wall_s: float) -> bytes:
+    census = room.census
+    status = state if state == ASLEEP else room.status.name.lower()
+    return pack(
+        [
+            room.meta.encode(),
+            status,
+            room.epoch,
+            max(0, room.free_seats),
+            [census.tick, census.players, census.bots, census.spectators],
+            census.finished,
+            census.tick_s,
+            wall_s,
+        ]
+    )
+
+
+def read_listing(listing: Listing) -> Listed | None:
+    """A directory's line as the lobby shows it; None for what no Holdfast wrote."""
+    try:
+        match unpack_stored(listing.about):
+            case [
+                bytes(meta),
+                str(status),
+                int(epoch),
+                int(free),
+                [int(tick), int(players), int(bots), int(spectators)],
+                bool(finished),
+                float(tick_s),
+                *_,
+            ]:
+                census = Census(tick, players, bots, spectators, finished, tick_s)
+                kept = RoomMeta.decode(meta)
+                return Listed(listing.room, listing.owner, kept, epoch, status, free, census)
+            case _:
+                return None
+    except ValueError:
+        return None
+
+
+def told_at(listing: Listing) -> float:
+    """When a listing was last told, in seconds since 1970; 0 for one that cannot be read."""
+    try:
+        match unpack_stored(listing.about):
+            case [_, _, _, _, _, _, _, float(wall_s), *_]:
+                return wall_s
+            case _:
+                return 0.0
+    except ValueError:
+        return 0.0

@@ -1,0 +1,97 @@
+"""The sweep: what no follower notices. Rooms whose owner died unheard, sleepers, idle copies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from server.core.ports import Clock
+from server.host.directory import ASLEEP, Directory, read_listing, told_at
+from server.store.base import RoomEntry, Status, Store
+from server.store.exchange import Exchange, Listing
+from shared.errors import StoreError
+
+SWEEP_S = 1.0
+# The whole list of rooms is dearer to read than the directory, and rarely says more.
+LIST_SWEEPS = 30
+ASLEEP_KEEP_S = 3600.0
+"""A sleeping room is kept this long for somebody with its link."""
+
+
+class Sweep:
+    """Looks through the directory now and then. `take_up` gets rooms without a living owner."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        exchange: Exchange,
+        directory: Directory,
+        clock: Clock,
+        rng: Random,
+        log: logging.Logger,
+        *,
+        take_up: Callable[[RoomEntry], Awaitable[None]],
+        every_time: Callable[[list[Listing]], Awaitable[None]],
+    ) -> None:
+        self._name = name
+        self._store = store
+        self._exchange = exchange
+        self._directory = directory
+        self._clock = clock
+        self._rng = rng
+        self._log = log
+        self._take_up = take_up
+        self._every_time = every_time
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        number = 0
+        while True:
+            await self._clock.sleep(SWEEP_S * self._rng.uniform(0.8, 1.2))
+            number += 1
+            try:
+                await self.once(whole=number % LIST_SWEEPS == 0)
+            except StoreError as error:
+                self._log.warning("the sweep was broken off: %s", error)
+
+    async def once(self, *, whole: bool) -> None:
+        """One sweep; a whole one reads every room of the store."""
+        living = {process.name for process in await self._exchange.processes()} | {self._name}
+        listings = await self._exchange.listings()
+        orphans = {one.room for one in listings if one.owner and one.owner not in living}
+        if whole or orphans:
+            # Whether they are live, and who owns them now, the store knows better.
+            for entry in await self._entries(None if whole else orphans):
+                if entry.status is Status.LIVE and entry.owner not in living:
+                    await self._take_up(entry)
+        await self._expire([one for one in listings if not one.owner])
+        await self._every_time(listings)
+
+    async def _entries(self, rooms: set[str] | None) -> list[RoomEntry]:
+        entries = await self._store.rooms()
+        found = [entry for entry in entries if rooms is None or entry.room in rooms]
+        for room in (rooms or set()) - {entry.room for entry in entries}:
+            # Its owner died between closing it and saying so.
+            await self._directory.gone(room)
+        return found
+
+    async def _expire(self, sleeping: list[Listing]) -> None:
+        now_s = self._clock.wall_s()
+        for listing in sleeping:
+            about = read_listing(listing)
+            if about is None or about.status != ASLEEP:
+                continue
+            if now_s - told_at(listing) > ASLEEP_KEEP_S:
+                try:
+                    loaded = await self._store.acquire(listing.room, self._name)
+                    if loaded.status is Status.ASLEEP:
+                        await self._store.set_status(listing.room, loaded.epoch, Status.CLOSED)
+                        self._log.info("room %s slept for too long, it is closed", listing.room)
+                    else:
+                        await self._store.release(listing.room, loaded.epoch)
+                        continue
+                except StoreError as error:
+                    self._log.warning("room %s: %s", listing.room, error)
+                await self._directory.gone(listing.room)
