@@ -21,10 +21,13 @@ from typing import TypeVar, TypeVarTuple
 
 from server.store.base import (
     Append,
+    Held,
     Loaded,
     RoomEntry,
     Status,
     StoreUnavailable,
+    Tail,
+    Taken,
     check_batch,
     check_limit,
     check_owner,
@@ -113,6 +116,15 @@ class SqliteStore:
         check_room(room)
         check_owner(owner)
         return await self._in_thread(self._opened().acquire, room, owner, self._wall_ms())
+
+    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+        check_room(room)
+        check_owner(owner)
+        return await self._in_thread(self._opened().take_over, room, owner, held, self._wall_ms())
+
+    async def tail(self, room: str, tick: int) -> Tail:
+        check_room(room)
+        return await self._in_thread(self._opened().tail, room, tick)
 
     async def load(self, room: str) -> Loaded:
         check_room(room)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.store.base import (
+    RECOVERY_TICKS,
     Append,
     Checkpoint,
     Fenced,
+    Held,
     Loaded,
     NoSuchRoom,
     OutOfOrder,
@@ -27,6 +29,8 @@ from server.store.base import (
     Status,
     StoreCorrupt,
     StoreUnavailable,
+    Tail,
+    Taken,
     next_epoch,
 )
 from shared.errors import LocalError, StoreError
@@ -43,7 +47,8 @@ PRAGMA user_version = {FORMAT};
 CREATE TABLE room (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (name NOT GLOB '*[^a-z0-9]*'),
     meta BLOB NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('live', 'asleep', 'quarantined', 'closed'))
+    status TEXT NOT NULL CHECK (status IN ('live', 'asleep', 'quarantined', 'closed')),
+    recoveries INTEGER NOT NULL DEFAULT 0, counted_at INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE journal (
     n INTEGER PRIMARY KEY, room INTEGER NOT NULL, tick INTEGER NOT NULL,
@@ -62,7 +67,8 @@ CREATE TABLE result (
 
 _ROOM = """
 SELECT id, epoch, status,
-       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0)
+       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0),
+       owner, recoveries, counted_at
   FROM room WHERE name = ?
 """
 _ROOMS = """
@@ -75,6 +81,7 @@ _AT = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick = ?"
 _AFTER = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick > ? ORDER BY tick"
 _CHECKPOINTS = "SELECT epoch, tick, blob FROM checkpoint WHERE room = ? ORDER BY tick DESC LIMIT 2"
 _KEEP = "INSERT OR REPLACE INTO checkpoint (room, tick, epoch, blob) VALUES (?, ?, ?, ?)"
+_OWNER = "UPDATE room SET epoch = ?, owner = ?, recoveries = ?, counted_at = ? WHERE id = ?"
 _RESULT = "INSERT OR IGNORE INTO result (room, bytes) VALUES (?, ?)"
 
 
@@ -85,6 +92,9 @@ class _Row(NamedTuple):
     epoch: int
     status: str
     tick: int
+    owner: str
+    recoveries: int
+    counted_at: int
 
 
 class SqliteFile:
@@ -116,13 +126,24 @@ class SqliteFile:
 
     def acquire(self, room: str, owner: str, wall_ms: int) -> Loaded:
         with self._transaction():
+            return self._loaded(room, self._change_hands(self._room(room), owner, wall_ms))
+
+    def take_over(self, room: str, owner: str, held: Held, wall_ms: int) -> Taken | Tail:
+        with self._transaction():
             row = self._room(room)
-            last = self._db.execute(_AT, (row.id, row.tick)).fetchone()
-            epoch = next_epoch(row.epoch, last[0] if last else 0, wall_ms)
-            self._db.execute(
-                "UPDATE room SET epoch = ?, owner = ? WHERE id = ?", (epoch, owner, row.id)
-            )
-            return self._loaded(room, row._replace(epoch=epoch))
+            lost = [record for record in held.recent if record.tick > row.tick]
+            behind = row.epoch > held.epoch or row.tick > held.tick
+            if behind or len(lost) != held.tick - row.tick:
+                return self._tail(row, held.tick)
+            for record in lost:
+                self._db.execute(_INSERT, (row.id, record.tick, record.epoch, record.record))
+            row = row._replace(epoch=max(row.epoch, held.epoch), tick=held.tick)
+            row = self._change_hands(row, owner, wall_ms)
+            return Taken(row.epoch, row.recoveries)
+
+    def tail(self, room: str, tick: int) -> Tail:
+        with self._transaction("DEFERRED"):
+            return self._tail(self._room(room), tick)
 
     def load(self, room: str) -> Loaded:
         with self._transaction("DEFERRED"):
@@ -169,7 +190,7 @@ class SqliteFile:
     def release(self, room: str, epoch: int) -> None:
         with self._transaction():
             row = self._owned(room, epoch)
-            self._db.execute("UPDATE room SET owner = '' WHERE id = ?", (row.id,))
+            self._db.execute("UPDATE room SET owner = '', recoveries = 0 WHERE id = ?", (row.id,))
 
     def result(self, room: str) -> bytes | None:
         with self._transaction("DEFERRED"):
@@ -216,12 +237,32 @@ class SqliteFile:
         if epoch != epoch_now:
             raise Fenced(room, epoch, epoch_now)
 
+    def _change_hands(self, row: _Row, owner: str, wall_ms: int) -> _Row:
+        """Give the room a new epoch and this owner; count it if the one before crashed."""
+        last = self._db.execute(_AT, (row.id, row.tick)).fetchone()
+        epoch = next_epoch(row.epoch, last[0] if last else 0, wall_ms)
+        if not row.owner:
+            count, since = 0, row.counted_at
+        elif row.recoveries and row.tick - row.counted_at < RECOVERY_TICKS:
+            count, since = row.recoveries + 1, row.counted_at
+        else:
+            count, since = 1, row.tick
+        self._db.execute(_OWNER, (epoch, owner, count, since, row.id))
+        return row._replace(epoch=epoch, owner=owner, recoveries=count, counted_at=since)
+
+    def _tail(self, row: _Row, tick: int) -> Tail:
+        records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, tick)))
+        if len(records) != row.tick - tick:
+            records = ()
+        return Tail(row.epoch, row.tick, row.owner, Status(row.status), records)
+
     def _loaded(self, room: str, row: _Row) -> Loaded:
         (meta,) = self._db.execute("SELECT meta FROM room WHERE id = ?", (row.id,)).fetchone()
         checkpoints = tuple(Checkpoint(*each) for each in self._db.execute(_CHECKPOINTS, (row.id,)))
         after = checkpoints[-1].tick if checkpoints else 0
         records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, after)))
-        return Loaded(room, meta, row.epoch, Status(row.status), checkpoints, records)
+        status = Status(row.status)
+        return Loaded(room, meta, row.epoch, status, checkpoints, records, row.recoveries)
 
     def _append(self, entry: Append) -> StoreError | None:
         try:
