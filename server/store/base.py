@@ -56,7 +56,7 @@ ROOM_ID = re.compile(r"[a-z0-9]{8,32}")
 """What a room's id looks like; no brace, colon or slash, so that it is safe in any key or path."""
 
 
-RECOVERY_TICKS = 100
+RECOVERY_TICKS = 30
 """A room that got this far since the first of its crashes did not crash because of its rows."""
 
 
