@@ -179,7 +179,7 @@ class App:
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
             pid=os.getpid(),
-            bots={wish.game: wish.bots for wish in self.host.standing},
+            bots={wish.game: wish.bots for wish in self.host.placing.standing},
             gauges=self._gauges,
             ready=self._why_not_ready,
         )
@@ -240,6 +240,6 @@ def kill_this_process(delay_s: float = 0.15) -> None:
     asyncio.get_running_loop().call_later(delay_s, os.kill, os.getpid(), signal.SIGKILL)
 
 
-def seeded_chance(seed: int) -> Chance:
+def seeded_chance(seed: int | str) -> Chance:
     """Chance for tests and simulations: the same bytes for the same seed."""
     return Random(seed).randbytes

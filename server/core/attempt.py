@@ -20,10 +20,20 @@ class SeatRequest:
 
 @dataclass(slots=True)
 class Attempt:
-    """What a tick consumed; `resumed` has the new connection by player."""
+    """What a tick consumed; `resumed` has the new connection by player.
+
+    `items` are as they were applied, without the inputs that were skipped; `originals` with them.
+    """
 
     joins: dict[bytes, SeatRequest] = field(default_factory=dict[bytes, SeatRequest])
     leaves: set[int] = field(default_factory=set[int])
     resumed: dict[int, int] = field(default_factory=dict[int, int])
     items: dict[int, list[Item]] = field(default_factory=dict[int, list[Item]])
+    originals: dict[int, list[Item]] = field(default_factory=dict[int, list[Item]])
     skipped: list[Refusal] = field(default_factory=list[Refusal])
+
+    def note(self, player: int, taken: list[Item], skipped: list[Item]) -> None:
+        """These items of a player were taken for the tick, the inputs of some skipped."""
+        self.items[player] = taken
+        whole = {item.seq: item for item in skipped}
+        self.originals[player] = [whole.get(item.seq, item) for item in taken] if whole else taken

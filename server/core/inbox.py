@@ -74,6 +74,11 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def items(self) -> Sequence[Item]:
+        """What waits, the oldest first."""
+        return self._items
+
     def put(self, items: Sequence[Item]) -> None:
         """Queue the items not queued before; a gap ends the taking."""
         for item in items:

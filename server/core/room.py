@@ -77,6 +77,11 @@ class Room:
         text = nonce.hex()
         return next((p.id for p in self.match.players if p.nonce == text), None)
 
+    def unapplied(self) -> dict[int, list[Item]]:
+        """What was asked for and is in no tick, as far as the last tick is not committed."""
+        taken = self._attempt.originals
+        return {n: [*taken.get(n, ()), *inbox.items] for n, inbox in self._inboxes.items()}
+
     def leave(self, player: int) -> None:
         """Give a seat up at the next tick."""
         self._leaving.add(player)
@@ -310,7 +315,7 @@ class Room:
             sample: Input | None = None
             taken, skipped = inbox.take(game.input_backlog_ticks, game.tick_rate)
             if taken:
-                attempt.items[player.id] = taken
+                attempt.note(player.id, taken, skipped)
                 told = [Refusal(player.id, item.seq, 0, "skipped") for item in skipped]
                 attempt.skipped += told
                 refusals += told

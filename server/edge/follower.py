@@ -223,11 +223,8 @@ class RoomFollower:
             talker.end(code, reason)
 
     def _begin_epoch(self) -> None:
-        """Another owner goes on from committed rows: what was not applied is taken once more."""
+        """Another owner goes on from what is committed."""
         for session in self._sessions.values():
-            row = self.port.match.get(self.port.game.player, session.player)
-            if row is not None:
-                session.posted = min(session.posted, row.input_seq)
             if session.base > self.port.match.tick:
                 # The store lost ticks that were committed; what is held of them is forgotten.
                 session.base, session.known = 0, None

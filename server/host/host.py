@@ -8,30 +8,30 @@ from collections.abc import Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, read_wish, room_id
+from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
 from server.core.post import Adopt, Move, decode_letter
-from server.host.directory import Directory, kind_key, meta_key
+from server.host.directory import Directory, meta_key
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
 from server.host.local_room import LocalRoom
 from server.host.phases import Phases
+from server.host.placing import Placing
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.host.succession import Succession
 from server.host.sweep import Sweep
 from server.store.base import NoSuchRoom, RoomEntry, Store, StoreUnavailable
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Exchange, Listing, NoSeat, Subscription
+from server.store.exchange import Exchange, Listing, Subscription
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.match import Match
-from shared.messages import Join, Role, Status
+from shared.messages import Join, Status
 
 # A copy nobody looks at is kept for those who come back.
 UNUSED_KEEP_S = 30.0
-PLACES_MAX = 5
 
 
 class RoomsHost:
@@ -60,12 +60,9 @@ class RoomsHost:
         self._chance = chance
         self._log = log
         self._rooms_max = rooms_max
-        self.standing = [read_wish(name, self._served(name), options) for name, options in standing]
-        self._standing_keys = {kind_key(wish) for wish in self.standing}
         self._rooms: dict[str, LocalRoom] = {}
         self._reaching: dict[str, asyncio.Task[LocalRoom | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._making = asyncio.Lock()
         self._draining = False
         self._mail: Subscription | None = None
         rng = Random(chance(16))
@@ -80,6 +77,19 @@ class RoomsHost:
             games=tuple(self.games),
             rooms=self._owned,
             takes_more=self._takes_more,
+        )
+        self.placing = Placing(
+            self.games,
+            exchange,
+            self.directory,
+            clock,
+            chance,
+            log,
+            standing=standing,
+            rooms=self.rooms,
+            reach=self.reach,
+            make=self._make,
+            listed=self.listed,
         )
         self._succession = Succession(
             {name: brain for name, (_, brain) in games.items()},
@@ -116,7 +126,7 @@ class RoomsHost:
         self._mail = await self._exchange.listen(self.name, self._process_letter)
         await self.directory.beat()
         await self.sweep.once(whole=True)
-        await self._stand()
+        await self.placing.stand()
         self._spawn(self.directory.run())
         self._spawn(self.sweep.run())
 
@@ -160,17 +170,7 @@ class RoomsHost:
 
     async def place(self, join: Join) -> LocalRoom:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
-        game = self._served(join.game)
-        wish = read_wish(join.game, game, join.options)
-        try:
-            if wish.room is not None:
-                return self._seated(join) or await self._certain(wish, join.role)
-            # Inside, since the same JOIN may be making its room on another connection.
-            async with self._making:
-                return self._seated(join) or await self._any(game, wish, join.nonce)
-        except StoreError as error:
-            self._log.error("a player could not be placed: %s", error)
-            raise RemoteError(CloseCode.UNAVAILABLE, "the store is away", 2000) from None
+        return await self.placing.place(join)
 
     async def reach(self, room: str) -> LocalRoom | None:
         """A room, wherever it is run, followed from here; None when there is no such room."""
@@ -202,15 +202,6 @@ class RoomsHost:
         """What a match finished with, as JSON."""
         return await self._store.result(room)
 
-    def _served(self, name: str) -> Game:
-        game = self.games.get(name)
-        if game is None:
-            known = ", ".join(self.games)
-            raise RemoteError(
-                CloseCode.NOT_FOUND, f"there is no game {name[:40]!r} here; there is {known}"
-            )
-        return game
-
     def _owned(self) -> list[LocalRoom]:
         return [
             room for room in self._rooms.values() if room.owned is not None and room.over is None
@@ -222,52 +213,12 @@ class RoomsHost:
     def _takes_more(self) -> bool:
         return not self._draining and len(self._owned()) < self._rooms_max
 
-    def _seated(self, join: Join) -> LocalRoom | None:
-        """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
-        for room in self._rooms.values():
-            if room.over is None and room.meta.game == join.game and room.holds(join.nonce):
-                return room
-        return None
-
-    async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
-        room = await self.reach(wish.room or "")
-        if room is None or room.over is not None or room.meta.game != wish.game:
-            raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
-        if role is Role.PLAYER and room.free_seats <= 0:
-            raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
-        return room
-
-    async def _any(self, game: Game, wish: Wish, nonce: bytes) -> LocalRoom:
-        """An open room of this kind, wherever it is run, or a new one."""
-        if wish.private:
-            return await self._make(game, wish)
-        for _ in range(PLACES_MAX):
-            found = await self.directory.seat(wish, nonce)
-            if found is None:
-                return await self._make(game, wish)
-            room = await self.reach(found)
-            if room is not None and room.over is None and not room.finished and room.free_seats > 0:
-                return room
-            # It filled up, or ended, before the directory was told; ask as somebody else.
-            if room is None:
-                await self.directory.gone(found)
-            nonce = self._chance(16)
-        return await self._make(game, wish)
-
-    async def _make(self, game: Game, wish: Wish) -> LocalRoom:
+    async def _make(self, meta: RoomMeta, game: Game, wish: Wish) -> LocalRoom:
+        """Create a room and run it here."""
         if self._draining or self._writer.failing:
             raise RemoteError(CloseCode.UNAVAILABLE, "no new rooms right now", 2000)
         if not self._takes_more():
             raise RemoteError(CloseCode.UNAVAILABLE, "no room for another room", 5000)
-        meta = RoomMeta(
-            wish.game,
-            tuple(wish.options.to_wire()),
-            int.from_bytes(self._chance(16), "little"),
-            wish.bots,
-            wish.private,
-            int(self._clock.wall_s() * 1000),
-            game.version,
-        )
         name = room_id(self._chance(ROOM_ID_LENGTH))
         await self._store.create(name, meta.encode())
         loaded = await self._store.acquire(name, self.name)
@@ -288,7 +239,7 @@ class RoomsHost:
         if loaded.status is StoredStatus.QUARANTINED:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         meta = RoomMeta.decode(loaded.meta)
-        game = self._served(meta.game)
+        game = self.placing.served(meta.game)
         room = self._local(name, meta, game)
         if loaded.status is StoredStatus.ASLEEP:
             if self._draining or not await self._succession.take_up(room, loaded):
@@ -324,7 +275,7 @@ class RoomsHost:
     def _run(self, room: LocalRoom, owned: RoomHost, due_s: float | None) -> None:
         """Step a room from now on."""
         self._rooms[room.id] = room
-        owned.stands = meta_key(room.meta) in self._standing_keys
+        owned.stands = meta_key(room.meta) in self.placing.standing_keys
         if self._writer.failing:
             owned.show(Status.PAUSED)
         self.phases.add(owned, due_s)
@@ -354,7 +305,7 @@ class RoomsHost:
             else:
                 await self.directory.gone(room.id)
             if owned.stands and not self._draining:
-                await self._stand()
+                await self.placing.stand()
         except (StoreError, RemoteError) as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
 
@@ -403,31 +354,17 @@ class RoomsHost:
                 self._succession.forget(room)
         first: dict[str, str] = {}
         for listing in listings:
-            if listing.key in self._standing_keys:
+            if listing.key in self.placing.standing_keys:
                 first.setdefault(listing.key, listing.room)
         for room in self._owned():
             key = meta_key(room.meta)
             if room.owned is not None and key in first:
                 room.owned.stands = first[key] == room.id
         try:
-            await self._stand()
+            if not self._draining:
+                await self.placing.stand()
         except RemoteError as error:
             self._log.warning("a standing room was not made again: %s", error.reason)
-
-    async def _stand(self) -> None:
-        """Make the standing rooms that are missing everywhere."""
-        if not self.standing or self._draining:
-            return
-        async with self._making:
-            there = {meta_key(one.meta) for one in await self.listed() if one.owner}
-            for wish in self.standing:
-                key = kind_key(wish)
-                if key not in there and (
-                    await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE
-                ):
-                    room = await self._make(self.games[wish.game], wish)
-                    assert room.owned is not None
-                    room.owned.stands = True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -131,6 +131,8 @@ class LocalRoom:
         began = self._owned is None and self._mirror is None
         if self._owned is not None:
             self._owned.unfollow(self)
+            for player, items in self._owned.unapplied().items():
+                self.outbox.submit(player, items)
         self._owned, self._mirror = None, mirror
         if not began:
             self.changed(mirror.status)

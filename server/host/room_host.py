@@ -154,6 +154,10 @@ class RoomHost:
         """Queue what a player asks for."""
         self._room.submit(player, items)
 
+    def unapplied(self) -> dict[int, list[Item]]:
+        """What players asked for and no committed tick has used, for who asks the next owner."""
+        return self._room.unapplied()
+
     def obey(self, sender: str, request: Request, *, lasting: bool = True) -> None:
         """Do what an edge asks; `lasting` where it is this process's own."""
         match request:

@@ -95,13 +95,18 @@ class Network:
 
     def __init__(self, seed: int) -> None:
         self.listener: Listener | None = None
+        # With several servers: the ones behind the balancer, which takes them in turn.
+        self.pool: list[Listener] = []
         self.opened = 0
         self._seed = seed
-        self._ends: list[Transport] = []
+        self._ends: list[tuple[Listener, Transport]] = []
 
     async def connect(self, url: str, receiver: Receiver) -> Socket:
         """A WebSocket to the listener of the moment (the seam `bots.websocket.Connect`)."""
-        if self.listener is None:
+        listener = self.listener
+        if self.pool:
+            listener = self.pool[self.opened % len(self.pool)]
+        if listener is None:
             raise Unreachable(f"{url}: nobody listens")
         loop = asyncio.get_running_loop()
         self.opened += 1
@@ -109,10 +114,10 @@ class Network:
             Transport(loop, Random(f"{self._seed} {self.opened} {side}")) for side in (0, 1)
         )
         ours.peer, theirs.peer = theirs, ours
-        self._ends.append(ours)
+        self._ends.append((listener, ours))
         socket = WebSocket(parse_uri(url), receiver)
         ours.protocol = socket
-        theirs.protocol = self.listener.protocol()
+        theirs.protocol = listener.protocol()
         theirs.protocol.connection_made(theirs)
         socket.connection_made(ours)
         await socket.opened
@@ -122,5 +127,14 @@ class Network:
         """Every line breaks, and nobody listens any more."""
         self.listener = None
         ends, self._ends = self._ends, []
-        for end in ends:
+        for _, end in ends:
             end.abort()
+
+    def cut(self, listener: Listener) -> None:
+        """One server's lines break, and the balancer leads to it no more."""
+        if listener in self.pool:
+            self.pool.remove(listener)
+        for owner, end in self._ends:
+            if owner is listener:
+                end.abort()
+        self._ends = [(owner, end) for owner, end in self._ends if owner is not listener]

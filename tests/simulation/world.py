@@ -14,13 +14,15 @@ from server.app import App, seeded_chance
 from server.config import Config
 from server.host.clock import LoopClock
 from server.loading import load_game
-from server.store.base import Append
+from server.store.base import Append, Store
+from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
 from shared.errors import StoreError
 from shared.limits import NONCE_BYTES
 from shared.messages import Join
 from tests.simulation.network import Network
+from tests.simulation.process import CutExchange, CutStore, Process, Way
 
 EPOCH_MS = 1_700_000_000_000
 SECRET = b"world" * 8
@@ -66,17 +68,28 @@ class World:
         self.bots: list[Bot] = []
         self._playing: list[asyncio.Task[object]] = []
 
-    async def serve(self, owner: str) -> App:
+    async def join_in(self, owner: str) -> Process:
+        """One more server over the same store, behind the balancer."""
+        way = Way()
+        store, exchange = CutStore(self.store, way), CutExchange(self.exchange, way)
+        app = await self.serve(owner, store, exchange)
+        self.network.listener = None
+        self.network.pool.append(app.listener)
+        return Process(app, way, self.network)
+
+    async def serve(
+        self, owner: str, store: Store | None = None, exchange: Exchange | None = None
+    ) -> App:
         """A server over the world's store, to which the network leads from now on."""
         loop = asyncio.get_running_loop()
         config = Config(games=(self.game,), store="memory:", digest_ticks=10)
         app = App(
             config,
             [load_game(self.game, self.game)],
-            self.store,
-            self.exchange,
+            store or self.store,
+            exchange or self.exchange,
             LoopClock(lambda: EPOCH_MS / 1000 + loop.time(), loop.time),
-            seeded_chance(self.seed),
+            seeded_chance(f"{self.seed} {owner}" if store else self.seed),
             SECRET,
             LOG,
             owner=owner,
@@ -101,6 +114,10 @@ class World:
             self.bots.append(bot)
             self._playing.append(asyncio.ensure_future(bot.run()))
         await asyncio.sleep(seconds)
+
+    def now(self) -> float:
+        """Virtual seconds."""
+        return asyncio.get_running_loop().time()
 
     async def settle(self) -> None:
         """Wait until every input of every player is acknowledged, and count."""

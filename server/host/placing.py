@@ -1,0 +1,134 @@
+"""Where players go: to the seat they have, to a certain room, to any of a kind, or to a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from server.core.lobby import RoomMeta, Wish, read_wish
+from server.core.ports import Chance, Clock, Listed
+from server.host.directory import Directory, kind_key, meta_key
+from server.host.local_room import LocalRoom
+from server.store.exchange import Exchange, NoSeat
+from shared.errors import CloseCode, RemoteError, StoreError
+from shared.game import Game
+from shared.messages import Join, Role
+
+# A room may fill up between being found and being joined; more often than this is no chance.
+PLACES_MAX = 5
+
+
+class Placing:
+    """Finds rooms through the directory. `rooms` are those known here, `make` makes one."""
+
+    def __init__(
+        self,
+        games: Mapping[str, Game],
+        exchange: Exchange,
+        directory: Directory,
+        clock: Clock,
+        chance: Chance,
+        log: logging.Logger,
+        *,
+        standing: Sequence[tuple[str, Mapping[str, Any]]],
+        rooms: Callable[[], Sequence[LocalRoom]],
+        reach: Callable[[str], Awaitable[LocalRoom | None]],
+        make: Callable[[RoomMeta, Game, Wish], Awaitable[LocalRoom]],
+        listed: Callable[[], Awaitable[Sequence[Listed]]],
+    ) -> None:
+        self._games = games
+        self._exchange = exchange
+        self._directory = directory
+        self._clock = clock
+        self._chance = chance
+        self._log = log
+        self._rooms = rooms
+        self._reach = reach
+        self._make_room = make
+        self._listed = listed
+        self.standing = [read_wish(name, self.served(name), options) for name, options in standing]
+        self.standing_keys = {kind_key(wish) for wish in self.standing}
+        self._making = asyncio.Lock()
+
+    def served(self, name: str) -> Game:
+        """The game of this name; RemoteError says which there are."""
+        game = self._games.get(name)
+        if game is None:
+            known = ", ".join(self._games)
+            raise RemoteError(
+                CloseCode.NOT_FOUND, f"there is no game {name[:40]!r} here; there is {known}"
+            )
+        return game
+
+    async def place(self, join: Join) -> LocalRoom:
+        """The room a JOIN leads to, made if need be; RemoteError says why not."""
+        wish = read_wish(join.game, self.served(join.game), join.options)
+        try:
+            if wish.room is not None:
+                return self._seated(join) or await self._certain(wish, join.role)
+            # Inside, since the same JOIN may be making its room on another connection.
+            async with self._making:
+                return self._seated(join) or await self._any(wish, join.nonce)
+        except StoreError as error:
+            self._log.error("a player could not be placed: %s", error)
+            raise RemoteError(CloseCode.UNAVAILABLE, "the store is away", 2000) from None
+
+    async def stand(self) -> None:
+        """Make the standing rooms that are missing everywhere."""
+        if not self.standing:
+            return
+        async with self._making:
+            there = {meta_key(one.meta) for one in await self._listed() if one.owner}
+            for wish in self.standing:
+                key = kind_key(wish)
+                if key not in there and (
+                    await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE
+                ):
+                    await self._make(wish)
+
+    def _seated(self, join: Join) -> LocalRoom | None:
+        """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
+        for room in self._rooms():
+            if room.over is None and room.meta.game == join.game and room.holds(join.nonce):
+                return room
+        return None
+
+    async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
+        room = await self._reach(wish.room or "")
+        if room is None or room.over is not None or room.meta.game != wish.game:
+            raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
+        if role is Role.PLAYER and room.free_seats <= 0:
+            raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
+        return room
+
+    async def _any(self, wish: Wish, nonce: bytes) -> LocalRoom:
+        """An open room of this kind, wherever it is run, or a new one."""
+        if wish.private:
+            return await self._make(wish)
+        for _ in range(PLACES_MAX):
+            found = await self._directory.seat(wish, nonce)
+            if found is None:
+                return await self._make(wish)
+            room = await self._reach(found)
+            if room is not None and room.over is None and not room.finished and room.free_seats > 0:
+                return room
+            # It filled up, or ended, before the directory was told; ask as somebody else.
+            if room is None:
+                await self._directory.gone(found)
+            nonce = self._chance(16)
+        return await self._make(wish)
+
+    async def _make(self, wish: Wish) -> LocalRoom:
+        game = self._games[wish.game]
+        meta = RoomMeta(
+            wish.game,
+            tuple(wish.options.to_wire()),
+            int.from_bytes(self._chance(16), "little"),
+            wish.bots,
+            wish.private,
+            int(self._clock.wall_s() * 1000),
+            game.version,
+        )
+        return await self._make_room(meta, game, wish)
