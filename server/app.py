@@ -92,6 +92,7 @@ class App:
         self._store = store
         self._exchange = exchange
         self._log = log
+        self._owner = owner
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -179,6 +180,7 @@ class App:
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
             pid=os.getpid(),
+            process=self._owner,
             bots={wish.game: wish.bots for wish in self.host.standing},
             gauges=self._gauges,
             ready=self._why_not_ready,

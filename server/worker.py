@@ -129,6 +129,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
+    name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{secrets.token_hex(4)}"
     app = App(
         config,
         games,
@@ -138,7 +139,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         secrets.token_bytes,
         signing_secret(config),
         log,
-        owner=f"{os.environ.get('GAE_INSTANCE', 'local')}-{secrets.token_hex(4)}",
+        owner=name,
         lan=lan,
         kill=kill_this_process,
     )
@@ -151,6 +152,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
+    log.info("process %s serves: worker %d, pid %d", name, 1, os.getpid())
     _announce(config, log, port, lan)
     reload = False
     if config.dev:
