@@ -19,8 +19,10 @@ from typing import Literal, Protocol
 from bench.processes import Child, own_port, until
 
 Kind = Literal["auto", "nginx", "relay"]
+End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 CONNECT_S = 1.0
+END_S = 1.0
 CHUNK_BYTES = 64 * 1024
 START_TRIES = 5
 
@@ -178,17 +180,13 @@ class RelayProxy:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            backend = await self._reach()
-            if backend is None:
-                return
-            with contextlib.suppress(OSError):
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(pump(reader, backend[1]))
-                    both.create_task(pump(backend[0], writer))
+            reached = await self._reach()
+            if reached is not None:
+                await relay((reader, writer), reached)
         finally:
-            writer.transport.abort()
+            await end(writer)
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _reach(self) -> End | None:
         """A connection to the next server that takes one; None when all refuse."""
         for _ in self._backends:
             port = self._backends[self._next % len(self._backends)]
@@ -199,11 +197,36 @@ class RelayProxy:
         return None
 
 
+async def relay(one: End, other: End) -> None:
+    """Carry bytes both ways until either end is over, which ends the other."""
+    loop = asyncio.get_running_loop()
+    ways = {
+        loop.create_task(pump(one[0], other[1])),
+        loop.create_task(pump(other[0], one[1])),
+    }
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        await end(other[1])
+
+
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry bytes one way until the sender ends, and pass the end on."""
+    """Carry bytes one way until the sender ends or the receiver is gone."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(CHUNK_BYTES):
             writer.write(chunk)
             await writer.drain()
-    with contextlib.suppress(OSError, RuntimeError):
-        writer.write_eof()
+
+
+async def end(writer: asyncio.StreamWriter) -> None:
+    """Close a connection once what was written is sent; abort it where that takes long."""
+    writer.close()
+    try:
+        async with asyncio.timeout(END_S):
+            await writer.wait_closed()
+    except OSError:
+        # A TimeoutError is one, too.
+        writer.transport.abort()

@@ -168,8 +168,8 @@ async def move(
                 raise CommandError(f"{moved}: not to {quoted(to or '')}, as asked")
             return moved
     raise CommandError(
-        f"nothing happened within {wait_s:g} s: room {room} is still with {before.owner}, which may "
-        "be hung, or too busy to hear; see its log"
+        f"nothing happened within {wait_s:g} s: room {room} is still with {before.owner}, which "
+        "may be hung, or too busy to hear; see its log"
     )
 
 

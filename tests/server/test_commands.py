@@ -101,7 +101,7 @@ async def test_a_room_is_asked_for_and_its_new_owner_told(to: str | None) -> Non
 async def test_a_room_that_went_elsewhere_was_not_moved_as_asked() -> None:
     servers = Servers()
     await servers.start(servers.hand_over("c"))
-    with pytest.raises(CommandError, match="a -> c .*not to 'b', as asked"):
+    with pytest.raises(CommandError, match=r"a -> c .*not to 'b', as asked"):
         await servers.move("b")
 
 
