@@ -12,9 +12,11 @@ also when a test fails or this process is killed.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -160,3 +162,59 @@ def _started(part: T | None) -> T:
     if part is None:
         raise RuntimeError("the cluster was not started: use `start`, or `async with`")
     return part
+
+
+def main() -> None:
+    """Run a cluster until Ctrl-C or SIGTERM, and tell what happens in it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cluster", description=__doc__)
+    parser.add_argument("--processes", type=int, default=3, help="servers (default 3)")
+    parser.add_argument("--games", default="coins,arena", help="as the server's --games")
+    parser.add_argument("--open", default="coins?bots=2,arena?bots=5", help="as --open")
+    parser.add_argument("--proxy", choices=("auto", "nginx", "relay"), default="auto")
+    parser.add_argument("--folder", type=Path, help="keep data and logs there")
+    options = parser.parse_args()
+    if options.processes < 1:
+        parser.error(f"--processes {options.processes}: give 1 or more")
+    flags = ["--open", options.open] if options.open else []
+    cluster = Cluster(
+        options.processes,
+        games=options.games.split(","),
+        flags=flags,
+        proxy=options.proxy,
+        folder=options.folder,
+    )
+    wrong: list[BaseException] = []
+    try:
+        asyncio.run(run(cluster))
+    except* (RuntimeError, OSError) as failed:
+        wrong.extend(failed.exceptions)
+    if wrong:
+        raise SystemExit(f"cluster: {wrong[0]}")
+
+
+async def run(cluster: Cluster) -> None:
+    """Start the cluster, say where it is and what happens in it, until this process is told."""
+    # Imported here, since the events look at clusters.
+    from bench.cluster_events import tell_events
+
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    async with cluster:
+        print(f"play at {cluster.url}", flush=True)
+        for server in cluster.servers:
+            print(f"server {server.number}: kill -9 {server.pid}    log: {server.log}", flush=True)
+        print(f"store: {cluster.valkey.url}    Ctrl-C ends all", flush=True)
+        events = loop.create_task(tell_events(cluster, lambda line: print(line, flush=True)))
+        ended = loop.create_task(told.wait())
+        await asyncio.wait({events, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if events.done():
+            await events
+        events.cancel()
+        ended.cancel()
+        await asyncio.gather(events, ended, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -84,12 +84,17 @@ def nginx_program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def make_proxy(kind: Kind, backends: Sequence[int], folder: Path) -> Proxy:
+def make_proxy(
+    kind: Kind,
+    backends: Sequence[int],
+    folder: Path,
+    find: Callable[[], str | None] = nginx_program,
+) -> Proxy:
     """A proxy before these ports of 127.0.0.1; "auto" is nginx where it is installed.
 
     Raises RuntimeError when nginx is asked for and missing.
     """
-    program = nginx_program()
+    program = find()
     if kind == "relay" or (kind == "auto" and program is None):
         return RelayProxy(backends)
     if program is None:

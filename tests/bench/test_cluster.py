@@ -184,3 +184,39 @@ def test_a_cluster_ends_with_the_program_that_started_it(number: signal.Signals)
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def test_the_command_says_where_to_play_and_what_happens() -> None:
+    command = [sys.executable, "-m", "bench.cluster", "--processes", "1", "--proxy", "relay"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        lines = iter(program.stdout)
+        try:
+            assert next(lines).startswith("play at http://127.0.0.1:")
+            worker = int(next(lines).split()[4])
+            name = next(line for line in lines if " serves at " in line).split()[3]
+            assert next(line for line in lines if line.startswith("room ")).endswith(f"{name}\n")
+            os.kill(worker, signal.SIGKILL)
+            assert next(line for line in lines if f"worker {worker} is gone" in line)
+            again = next(line for line in lines if " serves at " in line).split()[3]
+            assert again != name
+            moved = next(line for line in lines if f"{name} -> {again}" in line)
+            assert moved.startswith("room ")
+            program.send_signal(signal.SIGINT)
+            assert program.wait(30) == 0
+        finally:
+            program.kill()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [(["--processes", "0"], "give 1 or more"), (["--games", "nosuchgame"], "nosuchgame")],
+)
+def test_a_command_that_cannot_run_says_why(flags: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "bench.cluster", "--proxy", "relay", *flags]
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
+    )
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -171,7 +171,7 @@ def test_auto_is_nginx_where_it_is(tmp_path: Path) -> None:
     assert made.forwards is (nginx_program() is not None)
 
 
-@pytest.mark.skipif(nginx_program() is not None, reason="there is an nginx")
 def test_an_nginx_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="nginx-light"):
-        make_proxy("nginx", [own_port()], tmp_path)
+        make_proxy("nginx", [own_port()], tmp_path, lambda: None)
+    assert not make_proxy("auto", [own_port()], tmp_path, lambda: None).forwards

@@ -163,7 +163,6 @@ def test_a_reload_replaces_all() -> None:
         new = dict(serving(running.wait_for("serving")) for _ in range(3))
         assert sorted(new) == [1, 2, 3]
         assert not set(new.values()) & set(old.values())
-        assert running.count(f"stopped {min(old)}") + running.count(f"stopped {max(old)}") >= 1
         assert running.count("stopped") == 2
         assert any(f"exited with {EXIT_RELOAD}; restarting" in line for line in running.lines)
 
