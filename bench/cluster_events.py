@@ -49,10 +49,10 @@ class ServerEvents:
         server, lines = self._server, list[str]()
         pid = server.pid
         # Its supervisor may have started the next one before we looked.
-        for gone in {self._pid} - {pid} | ({pid} if is_gone(pid) else set()):
-            if gone not in {0, self._gone}:
-                self._gone = gone
-                lines.append(f"server {server.number}: worker {gone} is gone")
+        for one in (self._pid, pid):
+            if one not in {0, self._gone} and (one != pid or is_gone(one)):
+                self._gone = one
+                lines.append(f"server {server.number}: worker {one} is gone")
         self._pid = pid
         if (name := server.name) != self._name:
             self._name = name
