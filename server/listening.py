@@ -72,5 +72,7 @@ def _die_with(lifeline: int) -> None:
     # died without having read that this worker serves.
     with contextlib.suppress(OSError):
         os.read(lifeline, 1)
-    os.write(2, b"holdfast: the supervisor is gone, so this worker ends too\n")
+    # Whoever read our log may have died with the supervisor; that is no reason to live on.
+    with contextlib.suppress(OSError):
+        os.write(2, b"holdfast: the supervisor is gone, so this worker ends too\n")
     os._exit(EXIT_ORPHANED)

@@ -144,6 +144,15 @@ def test_a_worker_dies_with_its_supervisor() -> None:
         assert is_gone(pid)
 
 
+def test_a_worker_dies_with_its_supervisor_and_with_whoever_read_its_log() -> None:
+    with supervised(SERVE) as running:
+        pid = int(running.wait_for("serving").split()[1])
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        running.process.kill()
+        assert is_gone(pid)
+
+
 def test_a_worker_that_ignores_the_lifeline_survives() -> None:
     """The control: it is the lifeline that ends a worker, not something else."""
     with supervised(f"{WORKER}\nsay('ready', os.getpid()); time.sleep(60)") as running:
