@@ -18,17 +18,6 @@ from shared.errors import ConfigError
 _ACCEPTED = "memory:, sqlite:PATH, sqlite:PATH?synchronous=full or redis://HOST:PORT/DB"
 
 
-def open_exchange(url: str, now: Callable[[], float]) -> Exchange:
-    """Return the exchange that goes with the store that `url` names, not yet opened.
-
-    That of a store which belongs to one process reaches that process only. `now` is a clock in
-    seconds. Raises a `ConfigError` where there is none.
-    """
-    if url.startswith(("redis://", "rediss://")):
-        raise ConfigError("--store: in this release processes do not reach each other over Redis")
-    return MemoryExchange(now)
-
-
 def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
     """Return the store that `url` names, not yet opened; raise a `ConfigError` for other texts.
 
