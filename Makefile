@@ -28,7 +28,7 @@ NO_NODE := $(if $(NODE_VERSION),Node $(NODE_VERSION) is older than 20,there is n
 CLIENT_SOURCES := $(shell find client games -name '*.js' 2>/dev/null | sort)
 CLIENT_TESTS := $(shell find tests/client -name '*.test.js' 2>/dev/null | sort)
 
-.PHONY: help run test lint fmt swarm bench venv lock clean
+.PHONY: help run test lint fmt swarm cluster bench venv lock clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -90,6 +90,9 @@ fmt: $(STAMP)  ## Format, and repair what ruff can repair by itself.
 
 swarm: $(STAMP)  ## Bots by the hundred against the running server, with a report (ARGS=).
 	$(BIN)/python -m bots swarm $(if $(ARGS),$(ARGS),--game coins --count 100 --seconds 20)
+
+cluster: $(STAMP)  ## Several servers, their Valkey and a proxy on this machine, until Ctrl-C (ARGS=).
+	$(BIN)/python -m bench.cluster $(ARGS)
 
 bench: $(STAMP)  ## Holdfast beside its peers, measured here (ARGS=).
 	$(BIN)/python -m bench $(ARGS)

@@ -1,10 +1,11 @@
-"""`python -m server`: the supervisor, or with --worker (given by the supervisor) a worker."""
+"""`python -m server`: the supervisor, with --worker (given by it) a worker, or a command."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from server.commands import COMMANDS, run_command
 from server.config import parse_or_exit
 from server.supervisor import require_assertions, supervise
 from server.worker import make_log, run_worker
@@ -12,11 +13,13 @@ from shared.errors import ConfigError
 
 
 def main() -> None:
-    """Run until told to stop; exits with the status."""
+    """Run until told to stop, or do what was asked; exits with the status."""
     argv = sys.argv[1:]
-    config = parse_or_exit(argv, os.environ)
     try:
         require_assertions()
+        if argv and argv[0] in COMMANDS:
+            raise SystemExit(run_command(argv, os.environ))
+        config = parse_or_exit(argv, os.environ)
         if config.worker is not None:
             raise SystemExit(run_worker(config))
         command = [sys.executable, "-m", "server", *argv]

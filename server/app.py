@@ -179,6 +179,7 @@ class App:
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
             pid=os.getpid(),
+            process=self.host.name,
             bots={wish.game: wish.bots for wish in self.host.placing.standing},
             gauges=self._gauges,
             ready=self._why_not_ready,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from server import settings
@@ -20,6 +21,8 @@ from shared.errors import ConfigError
 from shared.limits import MESSAGE_BYTES_MAX, ROOMS_MAX, TICK_RATE_MAX
 
 T = TypeVar("T")
+
+WORKERS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,11 @@ class Config:
         20.0, seconds(0, 3600), "S", "time to hand matches over after SIGTERM, in seconds"
     )
     workers: int = setting(
-        1, whole(1, 64), "N", "worker processes; more than one needs a store they can share"
+        1,
+        whole(1, WORKERS_MAX),
+        "N",
+        "worker processes on this port; more than one needs a store they share, in Redis",
+        default_text="one for each core with redis, else 1",
     )
     log_format: LogFormat = setting(
         LogFormat.TEXT, choice(LogFormat), "FORMAT", "text for people, json for collectors"
@@ -147,7 +154,11 @@ class Config:
         "least level logged: debug, info, warning or error",
     )
     worker: Inherited | None = setting(
-        None, settings.inherited_fds, "LISTENER,LIFELINE", "given by the supervisor", hidden=True
+        None,
+        settings.inherited_fds,
+        "LISTENER,LIFELINE,NUMBER",
+        "given by the supervisor",
+        hidden=True,
     )
 
 
@@ -169,12 +180,23 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         if text is not None:
             values[name] = read_value(one, source, text)
     config = Config(**values)
-    if config.workers > 1:
+    scheme = config.store.partition(":")[0]
+    shared = scheme in {"redis", "rediss"}
+    if shared and "workers" not in values:
+        config = replace(config, workers=min(cores(), WORKERS_MAX))
+    if config.workers > 1 and not shared:
         raise ConfigError(
-            f"--workers {config.workers}: {config.store.partition(':')[0]}: belongs to one "
-            "process; give --workers 1"
+            f"--workers {config.workers}: {scheme}: belongs to one process; give --workers 1, or "
+            "a --store that processes share (redis://HOST:PORT/DB)"
         )
     return config
+
+
+def cores() -> int:
+    """How many cores this process may use, at least 1."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def parse_or_exit(argv: Sequence[str], environ: Mapping[str, str]) -> Config:

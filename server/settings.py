@@ -37,10 +37,11 @@ class LogLevel(StrEnum):
 
 
 class Inherited(NamedTuple):
-    """File descriptors that a supervisor hands to its worker."""
+    """What a supervisor hands to its worker: two file descriptors, and the worker's number."""
 
     listener: int
     lifeline: int
+    number: int
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -169,10 +170,10 @@ def origin_list(text: str) -> tuple[str, ...]:
 
 
 def inherited_fds(text: str) -> Inherited:
-    """Read the two descriptors of a worker."""
-    if match := re.fullmatch(r"([0-9]{1,6}),([0-9]{1,6})", text):
-        return Inherited(int(match[1]), int(match[2]))
-    raise ValueError("leave it out: only the supervisor gives it, as LISTENER,LIFELINE")
+    """Read the two descriptors and the number of a worker."""
+    if match := re.fullmatch(r"([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})", text):
+        return Inherited(*map(int, match.groups()))
+    raise ValueError("leave it out: only the supervisor gives it, as LISTENER,LIFELINE,NUMBER")
 
 
 def is_origin(text: str) -> bool:

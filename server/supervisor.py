@@ -1,75 +1,68 @@
-"""Keeps one worker process alive behind a listening socket that outlives it.
+"""Keeps worker processes alive behind a listening socket that outlives them.
 
-The supervisor binds the port and never accepts. Its worker inherits the socket and serves; when
-the worker dies, connections wait in the socket's backlog until the next one takes them, instead
-of being refused. A pipe, the lifeline, ties the worker to the supervisor: its writing end closes
-when the supervisor dies, however it dies, and the worker ends itself.
+The supervisor binds the port and never accepts. Its workers inherit the socket and accept from it
+side by side; when one dies the others go on, and when all are dead, connections wait in the
+socket's backlog until the next one takes them, instead of being refused.
 
-    supervisor --- listener (bound here, accepted there) ---> worker
-               --- lifeline (nothing is ever written) ------>
-               --- SIGTERM, SIGINT (passed on) ------------->
+    supervisor --- listener (bound here, accepted there) -------> worker 1 ... worker n
+               --- lifeline (a worker says once: I serve) ------> each its own
+               --- SIGTERM, SIGINT (passed on) -----------------> all
 
-POSIX only: Windows hands down no descriptors by number.
+The first worker starts alone: what is wrong with settings or store is said once, and the rest
+start when it serves. POSIX only: Windows hands down no descriptors by number.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import select
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from types import FrameType
 
 from server.config import Config
-from server.settings import Inherited
+from server.listening import describe, listen
+from server.restarts import (
+    DEATHS_MAX,
+    DEATHS_WINDOW_S,
+    EXIT_CONFIG,
+    EXIT_GAVE_UP,
+    EXIT_OK,
+    EXIT_RELOAD,
+    EXIT_STORE,
+    REST_S,
+    STORE_RETRY_S,
+    Backoff,
+    cause,
+)
+from server.worker_process import WorkerProcess
 from shared.errors import ConfigError
 
-# Connections that wait while a worker starts; the kernel lowers it to its own limit.
-BACKLOG = 4096
-# A worker that lived this long had started well: its death is a new story.
-LIVED_S = 5.0
-# A worker that keeps dying at once will not be healed by the eleventh try.
-DEATHS_MAX = 10
-DEATHS_WINDOW_S = 30.0
-# Delays before restarts after quick deaths in a row; the last one repeats.
-BACKOFF_S = (0.0, 0.1, 0.5, 1.0)
 # Beyond its drain a worker needs a moment to close its store.
 STOP_MARGIN_S = 3.0
-
-EXIT_OK = 0
-EXIT_GAVE_UP = 1
-# Settings or the store are wrong: starting again changes nothing.
-EXIT_CONFIG = 2
-
-# The worker asks to be started again, with the game as it was saved just now.
-EXIT_RELOAD = 3
-# A worker that lived this long was serving; who kills it then does not mean its settings.
-SERVED_S = 1.0
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
 def supervise(config: Config, argv: Sequence[str], log: logging.Logger) -> int:
-    """Bind, keep a worker alive, and return the exit status of the whole server.
+    """Bind, keep the workers alive, and return the exit status of the whole server.
 
-    `argv` is the whole command of a worker, interpreter included; `--worker LISTENER,LIFELINE`
-    is added to it. Raises `ConfigError` when the address cannot be bound or assertions are off.
+    `argv` is the whole command of a worker, interpreter included; `--worker
+    LISTENER,LIFELINE,NUMBER` is added to it. Raises `ConfigError` when the address cannot be bound
+    or assertions are off.
     """
     require_assertions()
     listener = listen(config.host, config.port)
     try:
         log.info("listening on %s", describe(listener))
         stop_s = config.drain_s + STOP_MARGIN_S
-        return Supervisor(listener=listener, argv=argv, stop_s=stop_s, log=log).run()
+        return Supervisor(
+            listener=listener, argv=argv, workers=config.workers, stop_s=stop_s, log=log
+        ).run()
     finally:
         listener.close()
 
@@ -83,68 +76,11 @@ def require_assertions() -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Bind and listen; raise `ConfigError` naming the flag that changes what is in the way."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except PermissionError:
-        problem = f"--port {port}: this user may not bind it; give a port of 1024 or more"
-    except socket.gaierror:
-        problem = f"--host {host}: no such address; give 0.0.0.0, 127.0.0.1 or an address of yours"
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            problem = (
-                f"--port {port}: another program listens there; end it, or choose another with "
-                "--port (or HOLDFAST_PORT)"
-            )
-        else:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            problem = f"--host {host} --port {port}: {reason}; give an address of this machine"
-    raise ConfigError(problem)
-
-
-def describe(listener: socket.socket) -> str:
-    """Name the address a socket listens on, as in `0.0.0.0:8080` or `[::]:8080`."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def adopt(inherited: Inherited) -> socket.socket:
-    """In the worker: take the listening socket, and end this process when its supervisor does."""
-    for fd in inherited:
-        os.set_inheritable(fd, False)
-    threading.Thread(
-        target=_die_with, args=(inherited.lifeline,), name="lifeline", daemon=True
-    ).start()
-    return socket.socket(fileno=inherited.listener)
-
-
-class Backoff:
-    """Decides whether and when a dead worker is started again; knows no clock of its own."""
-
-    def __init__(self, delays_s: Sequence[float] = BACKOFF_S) -> None:
-        self._delays_s = tuple(delays_s)
-        self._deaths: deque[float] = deque(maxlen=DEATHS_MAX)
-        self._quick = 0
-
-    def died(self, now: float, lived_s: float) -> float | None:
-        """Return the delay before the next start, in seconds, or None to give up."""
-        if lived_s > LIVED_S:
-            self._deaths.clear()
-            self._quick = 0
-        self._deaths.append(now)
-        if len(self._deaths) == DEATHS_MAX and now - self._deaths[0] <= DEATHS_WINDOW_S:
-            return None
-        delay_s = self._delays_s[min(self._quick, len(self._delays_s) - 1)]
-        self._quick += 1
-        return delay_s
-
-
 class Supervisor:
-    """One listening socket and the worker behind it.
+    """One listening socket and the workers behind it.
 
     stop_s: how long a worker that was told to stop may take, in seconds, before SIGKILL.
+    backoff: makes what decides over the restarts of one worker.
     """
 
     def __init__(
@@ -154,107 +90,139 @@ class Supervisor:
         argv: Sequence[str],
         stop_s: float,
         log: logging.Logger,
-        backoff: Backoff | None = None,
+        workers: int = 1,
+        backoff: Callable[[], Backoff] = Backoff,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener = listener
-        self._argv = tuple(argv)
         self._stop_s = stop_s
         self._log = log
         self._clock = clock
-        self._backoff = backoff or Backoff()
-        self._stop_by: float | None = None
-        self._killed = False
+        self._workers = [WorkerProcess(n, argv, backoff()) for n in range(1, workers + 1)]
+        self._served = False
+        self._stopping = False
+        # Those that are not started again; the worst is the server's.
+        self._statuses: list[int] = []
 
     def run(self) -> int:
-        """Start workers until one ends for good; return the exit status. Main thread only."""
-        with contextlib.ExitStack() as stack:
-            signals = stack.enter_context(_signals())
-            lifeline, held = os.pipe()
-            stack.callback(os.close, lifeline)
-            stack.callback(os.close, held)
-            while True:
-                started = self._clock()
-                worker = self._start(lifeline)
-                status = self._watch(worker, signals)
-                if (final := self._final(status)) is not None:
-                    return final
-                now = self._clock()
-                delay_s: float | None = 0.0
-                if not (_from_outside(status) and now - started > SERVED_S):
-                    delay_s = self._backoff.died(now, now - started)
-                if delay_s is None:
-                    self._log.error(
-                        "giving up: the worker died %d times within %g s; what it last logged "
-                        "says why",
-                        DEATHS_MAX,
-                        DEATHS_WINDOW_S,
-                    )
-                    return EXIT_GAVE_UP
-                self._log.warning("worker %d %s; restarting", worker.pid, _cause(status))
-                if self._told_to_stop_within(delay_s, signals):
-                    return EXIT_OK
+        """Keep workers until none is left or due; return the exit status. Main thread only."""
+        with _signals() as signals:
+            self._start(self._workers[0])
+            while any(one.alive or one.start_at is not None for one in self._workers):
+                self._attend(signals)
+                for worker in self._workers:
+                    if (status := worker.reap()) is not None:
+                        self._ended(worker, status)
+                self._begin_rest()
+                self._keep_time()
+        return max(self._statuses, default=EXIT_OK)
 
-    def _start(self, lifeline: int) -> subprocess.Popen[bytes]:
-        listener = self._listener.fileno()
-        # In a group of its own the worker gets Ctrl-C once, from here, and not from the terminal.
-        worker = subprocess.Popen(
-            [*self._argv, "--worker", f"{listener},{lifeline}"],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(listener, lifeline),
-            process_group=0,
-        )
-        self._log.info("worker started: pid %d", worker.pid)
-        return worker
+    def _start(self, worker: WorkerProcess) -> None:
+        worker.start(self._listener, self._clock())
+        number = f", worker {worker.number}" if len(self._workers) > 1 else ""
+        self._log.info("worker started: pid %d%s", worker.pid, number)
 
-    def _watch(self, worker: subprocess.Popen[bytes], signals: socket.socket) -> int:
-        """Pass signals on until the worker has ended; return its status as Popen gives it."""
-        while (status := worker.poll()) is None:
-            timeout_s = None
-            if self._stop_by is not None:
-                timeout_s = max(0.0, self._stop_by - self._clock())
-                if timeout_s == 0.0:
-                    self._kill(worker, f"did not stop within {self._stop_s:g} s")
-                    timeout_s = None
-            for number in _wait(signals, timeout_s):
-                if number == signal.SIGINT and self._stop_by is not None:
+    def _attend(self, signals: socket.socket) -> None:
+        """Wait for a signal, a worker's word or the next thing due, and do as signals say."""
+        times = [one.stop_by for one in self._workers] + [one.start_at for one in self._workers]
+        due = min((one for one in times if one is not None), default=None)
+        timeout_s = None if due is None else max(0.0, due - self._clock())
+        lifelines = {one.unheard: one for one in self._workers if one.unheard is not None}
+        readable, _, _ = select.select([signals, *lifelines], [], [], timeout_s)
+        for lifeline, worker in lifelines.items():
+            if lifeline in readable:
+                worker.hear()
+        for number in signals.recv(256) if signals in readable else b"":
+            if number == signal.SIGINT and self._stopping:
+                for worker in self._workers:
                     self._kill(worker, "was interrupted twice")
-                elif number in PASSED_ON:
-                    worker.send_signal(number)
-                    self._stop_by = self._stop_by or self._clock() + self._stop_s
-        return status
+            elif number in PASSED_ON:
+                self._stop(number)
 
-    def _kill(self, worker: subprocess.Popen[bytes], why: str) -> None:
-        self._log.warning("worker %d %s: killed; its journal is whole", worker.pid, why)
-        worker.kill()
-        self._killed = True
-        # The kill cannot be refused, so there is no further deadline.
-        self._stop_by = float("inf")
+    def _begin_rest(self) -> None:
+        """Start the workers after the first, once somebody serves."""
+        if not self._served and any(one.served for one in self._workers):
+            self._served = True
+            for worker in self._workers[1:] if not self._stopping else ():
+                self._start(worker)
 
-    def _final(self, status: int) -> int | None:
-        """The exit status of the server when a worker's end is its end, else None."""
-        if status in {EXIT_OK, EXIT_CONFIG}:
-            return status
-        if self._stop_by is None:
-            return None
-        if self._killed:
-            return EXIT_GAVE_UP
-        # A worker told to stop before it listened for signals ended by the signal itself.
-        return EXIT_OK if -status in PASSED_ON else max(status, EXIT_GAVE_UP)
+    def _keep_time(self) -> None:
+        now = self._clock()
+        for worker in self._workers:
+            if worker.stop_by is not None and worker.stop_by <= now:
+                self._kill(worker, f"did not stop within {self._stop_s:g} s")
+            if worker.start_at is not None and worker.start_at <= now:
+                self._start(worker)
 
-    def _told_to_stop_within(self, delay_s: float, signals: socket.socket) -> bool:
-        deadline = self._clock() + delay_s
-        while True:
-            left_s = max(0.0, deadline - self._clock())
-            if any(number in PASSED_ON for number in _wait(signals, left_s)):
-                return True
-            if left_s == 0.0:
-                return False
+    def _stop(self, number: int) -> None:
+        """Tell all to stop, and let go of the port: new connections are refused, not kept."""
+        self._stopping = True
+        self._listener.close()
+        for worker in self._workers:
+            worker.start_at = None
+            worker.stop(number, self._clock() + self._stop_s)
+
+    def _kill(self, worker: WorkerProcess, why: str) -> None:
+        if worker.alive:
+            self._log.warning("worker %d %s: killed; its journal is whole", worker.pid, why)
+            worker.kill()
+
+    def _ended(self, worker: WorkerProcess, status: int) -> None:
+        """A worker's process has ended: that is its end, or another one is due."""
+        if self._stopping:
+            self._statuses.append(_stopped_with(worker, status))
+        elif worker.replacing or status == EXIT_RELOAD:
+            if status == EXIT_RELOAD:
+                self._replace_others(worker)
+            self._restart(worker, status, 0.0)
+        elif status == EXIT_STORE and self._served:
+            self._restart(worker, status, STORE_RETRY_S)
+        elif status in {EXIT_OK, EXIT_CONFIG, EXIT_STORE}:
+            self._statuses.append(EXIT_CONFIG if status == EXIT_STORE else status)
+            if others := sum(one.alive for one in self._workers):
+                self._log.warning("worker %d ended for good; %d others go on", worker.pid, others)
+        else:
+            self._died(worker, status)
+
+    def _died(self, worker: WorkerProcess, status: int) -> None:
+        now = self._clock()
+        delay_s: float | None = 0.0
+        # Who kills a worker that served does not mean its settings.
+        if not (status == -signal.SIGKILL and worker.served):
+            delay_s = worker.backoff.died(now, now - worker.started)
+        if delay_s is not None:
+            self._restart(worker, status, delay_s)
+            return
+        times = f"worker {worker.number} died {DEATHS_MAX} times within {DEATHS_WINDOW_S:g} s"
+        if any(one.serving for one in self._workers):
+            self._log.error("%s; others serve, and it is tried again in %g s", times, REST_S)
+            worker.backoff.forget()
+            worker.start_at = now + REST_S
+            return
+        self._log.error("giving up: %s; what it last logged says why", times)
+        self._statuses.append(EXIT_GAVE_UP)
+        self._stop(signal.SIGTERM)
+
+    def _restart(self, worker: WorkerProcess, status: int, delay_s: float) -> None:
+        self._log.warning("worker %d %s; restarting", worker.pid, cause(status))
+        worker.start_at = self._clock() + delay_s
+
+    def _replace_others(self, reloaded: WorkerProcess) -> None:
+        """All workers play by the same rules: who has the old ones is replaced."""
+        for worker in self._workers:
+            if worker is not reloaded and worker.alive and not worker.replacing:
+                worker.replacing = True
+                worker.stop(signal.SIGTERM, self._clock() + self._stop_s)
 
 
-def _from_outside(status: int) -> bool:
-    """Whether the worker's end says nothing against starting it again at once."""
-    return status in {-signal.SIGKILL, EXIT_RELOAD}
+def _stopped_with(worker: WorkerProcess, status: int) -> int:
+    """What a worker that was told to stop adds to the server's exit status."""
+    if worker.killed:
+        return EXIT_GAVE_UP
+    # One told to stop before it listened for signals ended by the signal itself.
+    if status == EXIT_OK or -status in PASSED_ON:
+        return EXIT_OK
+    return max(status, EXIT_GAVE_UP)
 
 
 @contextlib.contextmanager
@@ -279,28 +247,3 @@ def _signals() -> Generator[socket.socket, None, None]:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     del number, frame
-
-
-def _wait(signals: socket.socket, timeout_s: float | None) -> bytes:
-    """Wait for signals, at most `timeout_s` (None or infinite: for as long as it takes)."""
-    if timeout_s == float("inf"):
-        timeout_s = None
-    if not select.select([signals], [], [], timeout_s)[0]:
-        return b""
-    return signals.recv(256)
-
-
-def _die_with(lifeline: int) -> None:
-    # Nothing is ever written: reading returns when the last writing end is closed.
-    os.read(lifeline, 1)
-    os.write(2, b"holdfast: the supervisor is gone, so this worker ends too\n")
-    os._exit(EXIT_GAVE_UP)
-
-
-def _cause(status: int) -> str:
-    if status >= 0:
-        return f"exited with {status}"
-    try:
-        return f"died by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"died by signal {-status}"

@@ -17,9 +17,11 @@ from typing import Any
 from server.app import App, kill_this_process, lan_addresses, load_games
 from server.config import Config
 from server.host.clock import LoopClock
+from server.listening import adopt, say_serving
+from server.restarts import EXIT_CONFIG, EXIT_OK, EXIT_RELOAD, EXIT_STORE
 from server.settings import LogFormat
+from server.store.base import StoreUnavailable
 from server.store.open import open_exchange, open_store
-from server.supervisor import EXIT_RELOAD, adopt
 from shared.errors import ConfigError, RemoteError, StoreError
 
 WATCH_S = 0.5
@@ -37,16 +39,16 @@ except ConfigError as error:
 
 
 def run_worker(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status (2: configuration or store will not do)."""
+    """Serve until SIGTERM or SIGINT; the exit status, one of server/restarts.py."""
     log = make_log(config)
     try:
         return _run(_serve(config, log))
     except RemoteError as error:
         print(f"holdfast: --open: {error.reason}", file=sys.stderr)
-        return 2
+        return EXIT_CONFIG
     except (ConfigError, StoreError) as error:
         print(f"holdfast: {error}", file=sys.stderr)
-        return 2
+        return EXIT_STORE if isinstance(error, StoreUnavailable) else EXIT_CONFIG
 
 
 def make_log(config: Config) -> logging.Logger:
@@ -122,13 +124,15 @@ def signing_secret(config: Config) -> bytes:
 
 async def _serve(config: Config, log: logging.Logger) -> int:
     assert config.worker is not None
-    sock = adopt(config.worker)
+    sock, number = adopt(config.worker), config.worker.number
     games = load_games(config)
     clock = LoopClock()
     store = open_store(config.store, lambda: int(clock.wall_s() * 1000))
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
+    # Never the name of an earlier process: who owns a room is told by it.
+    name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{number}-{secrets.token_hex(4)}"
     app = App(
         config,
         games,
@@ -138,7 +142,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         secrets.token_bytes,
         signing_secret(config),
         log,
-        owner=f"{os.environ.get('GAE_INSTANCE', 'local')}-{secrets.token_hex(4)}",
+        owner=name,
         lan=lan,
         kill=kill_this_process,
     )
@@ -151,6 +155,8 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
+    say_serving(config.worker)
+    log.info("process %s serves: worker %d, pid %d", name, number, os.getpid())
     _announce(config, log, port, lan)
     reload = False
     if config.dev:
@@ -165,7 +171,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         await stopping.wait()
     log.info("reloading the game" if reload else "stopping")
     await app.stop(config.drain_s if not reload else 2.0)
-    return EXIT_RELOAD if reload else 0
+    return EXIT_RELOAD if reload else EXIT_OK
 
 
 def game_files(source: Path) -> list[Path]:

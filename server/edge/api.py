@@ -35,6 +35,7 @@ class Site:
     bots: Mapping[str, int] = field(default_factory=dict[str, int])
     kill: Callable[[], None] | None = None
     pid: int = 0
+    process: str = ""
     gauges: Callable[[], dict[str, float]] = field(default=dict)
     ready: Callable[[], str | None] = field(default=lambda: None)
 
@@ -122,6 +123,7 @@ class Api:
                 "name": "Holdfast",
                 "version": site.version,
                 "development": site.development,
+                "process": site.process,
                 "pid": site.pid,
                 "lan": site.lan,
                 "games": games,

@@ -117,6 +117,7 @@ def serve(folder: Path, *flags: str) -> Generator[Server, None, None]:
     """
     given = {flag.partition("=")[0] for flag in flags}
     usual = {"--port": "0", "--store": f"sqlite:{folder}/holdfast.db", "--drain-s": "5"}
+    usual["--workers"] = "1"
     extra = [part for flag, value in usual.items() if flag not in given for part in (flag, value)]
     log = folder / f"server-{time.monotonic_ns()}.log"
     with log.open("wb") as output:

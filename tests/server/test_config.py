@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config import SETTINGS, Config, flag_of, parse, parse_or_exit, variable_of
+from server.config import (
+    SETTINGS,
+    WORKERS_MAX,
+    Config,
+    cores,
+    flag_of,
+    parse,
+    parse_or_exit,
+    variable_of,
+)
 from server.settings import Inherited
 from shared.errors import ConfigError
 
@@ -40,7 +49,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "workers": ("1", 1),
     "log_format": ("JSON", "json"),
     "log_level": ("debug", "debug"),
-    "worker": ("5,6", Inherited(5, 6)),
+    "worker": ("5,6,7", Inherited(5, 6, 7)),
 }
 
 
@@ -91,6 +100,9 @@ WRONG = [
     ("log_format", "xml", "text or json"),
     ("log_level", "trace", "debug or info"),
     ("worker", "5", "only the supervisor"),
+    ("worker", "5,6", "LISTENER,LIFELINE,NUMBER"),
+    ("workers", "0", "from 1 to 64"),
+    ("workers", "65", "from 1 to 64"),
 ]
 
 
@@ -165,6 +177,15 @@ def test_more_workers_than_the_store_can_serve() -> None:
         parse(["--workers", "2"], {})
     with pytest.raises(ConfigError, match=r"--workers 2: .*memory"):
         parse(["--workers", "2", "--store", "memory:"], {})
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+def test_with_a_shared_store_there_is_a_worker_for_each_core(scheme: str) -> None:
+    store = ["--store", f"{scheme}://localhost/0"]
+    assert parse(store, {}).workers == min(cores(), WORKERS_MAX)
+    assert parse([*store, "--workers", "3"], {}).workers == 3
+    assert parse(store, {"HOLDFAST_WORKERS": "1"}).workers == 1
+    assert parse(["--store", "memory:"], {}).workers == 1
 
 
 def test_an_unknown_flag_is_refused_with_a_suggestion() -> None:

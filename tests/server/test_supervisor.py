@@ -8,135 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
 from server.config import Config
-from server.supervisor import (
-    BACKOFF_S,
-    DEATHS_MAX,
-    DEATHS_WINDOW_S,
-    LIVED_S,
-    Backoff,
-    describe,
-    listen,
-)
+from server.listening import describe, listen
+from server.restarts import BACKOFF_S, DEATHS_MAX, DEATHS_WINDOW_S, LIVED_S, Backoff
 from shared.errors import ConfigError
+from tests.server.supervised import SERVE, WORKER, ask, is_gone, supervised
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the supervisor is for POSIX")
-
-# Runs a supervisor as a process of its own: argv is the delays and the worker's source.
-SUPERVISOR = """
-import logging, sys
-from server.supervisor import Backoff, Supervisor, listen
-logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
-listener = listen("127.0.0.1", 0)
-print("port", listener.getsockname()[1], flush=True)
-backoff = Backoff([float(delay) for delay in sys.argv[1].split(",")])
-sys.exit(Supervisor(
-    listener=listener, argv=[sys.executable, "-c", sys.argv[2]], stop_s=float(sys.argv[3]),
-    log=logging.getLogger(), backoff=backoff,
-).run())
-"""
-
-# Every worker begins so: it takes over what it was handed, and speaks to the test by lines.
-WORKER = """
-import os, signal, sys, time
-from server.settings import inherited_fds
-from server.supervisor import adopt
-def say(*words): print(*words, flush=True)
-assert sys.argv[1] == "--worker"
-inherited = inherited_fds(sys.argv[2])
-"""
-
-# Answers each connection with its pid; one that sends "die" kills it.
-SERVE = (
-    WORKER
-    + """
-listener = adopt(inherited)
-say("serving", os.getpid())
-while True:
-    connection, _ = listener.accept()
-    connection.sendall(str(os.getpid()).encode() + b"\\n")
-    if connection.recv(16) == b"die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    connection.close()
-"""
-)
-
-
-class Running:
-    """A supervisor under test and the lines that it and its workers print."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self.port = int(self.wait_for("port").split()[1])
-
-    def wait_for(self, start: str) -> str:
-        """Read lines until one begins with `start`; pytest's timeout bounds the wait."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith(start):
-                return line.rstrip("\n")
-        raise AssertionError(f"no line began with {start!r}: {self.lines}")
-
-    def end(self) -> int:
-        """Read the remaining lines and return the exit status."""
-        assert self.process.stdout is not None
-        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
-        return self.process.wait()
-
-    def count(self, start: str) -> int:
-        return sum(line.startswith(start) for line in self.lines)
-
-
-@contextlib.contextmanager
-def supervised(
-    worker: str, *, delays: str = "0", stop_s: float = 30.0
-) -> Generator[Running, None, None]:
-    """Start a supervisor; afterwards kill it, whereupon its worker ends too."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, delays, worker, str(stop_s)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    with process:
-        try:
-            yield Running(process)
-        finally:
-            process.kill()
-
-
-def ask(port: int, message: bytes = b"hello") -> int:
-    """Connect, read the pid of whoever serves, and send a message."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        with connection.makefile("rb") as reader:
-            pid = int(reader.readline())
-        connection.sendall(message)
-        return pid
-
-
-def is_gone(pid: int) -> bool:
-    """Wait until no process has this pid; false when it outlives the wait."""
-    for _ in range(500):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # A zombie in a container without an init is gone for our purpose.
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
-            if fields.split()[0] == "Z":
-                return True
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_connections_wait_while_a_killed_worker_is_replaced() -> None:
@@ -177,7 +58,7 @@ def test_a_worker_that_keeps_crashing_is_given_up() -> None:
     with supervised("import sys; sys.exit(1)") as running:
         assert running.end() == 1
         assert running.count("worker started") == DEATHS_MAX
-        assert running.lines[-1].startswith(f"giving up: the worker died {DEATHS_MAX} times")
+        assert running.lines[-1].startswith(f"giving up: worker 1 died {DEATHS_MAX} times")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -263,6 +144,15 @@ def test_a_worker_dies_with_its_supervisor() -> None:
         assert is_gone(pid)
 
 
+def test_a_worker_dies_with_its_supervisor_and_with_whoever_read_its_log() -> None:
+    with supervised(SERVE) as running:
+        pid = int(running.wait_for("serving").split()[1])
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        running.process.kill()
+        assert is_gone(pid)
+
+
 def test_a_worker_that_ignores_the_lifeline_survives() -> None:
     """The control: it is the lifeline that ends a worker, not something else."""
     with supervised(f"{WORKER}\nsay('ready', os.getpid()); time.sleep(60)") as running:
@@ -280,8 +170,8 @@ def test_a_worker_inherits_neither_input_nor_more_than_it_was_told() -> None:
 listener = adopt(inherited)
 say("input", repr(sys.stdin.read()))
 open_fds = [fd for fd in range(64) if os.path.exists(f"/dev/fd/{{fd}}")]
-say("open", sorted(set(open_fds) - {{0, 1, 2, *inherited}}))
-say("inheritable", [fd for fd in inherited if os.get_inheritable(fd)])
+say("open", sorted(set(open_fds) - {{0, 1, 2, *inherited[:2]}}))
+say("inheritable", [fd for fd in inherited[:2] if os.get_inheritable(fd)])
 """
     with supervised(worker) as running:
         assert running.end() == 0

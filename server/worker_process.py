@@ -1,0 +1,113 @@
+"""One of a server's workers as its supervisor has it: a process, or the wait for the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import Sequence
+
+from server.listening import SERVING
+from server.restarts import Backoff
+
+
+class WorkerProcess:
+    """Worker `number` (from 1): started, told to stop, killed, started again.
+
+    Times are the caller's clock, in seconds. `start_at` is when the next process is due, None
+    where none is; `stop_by` is until when the present one has to stop, None where it need not.
+    """
+
+    def __init__(self, number: int, argv: Sequence[str], backoff: Backoff) -> None:
+        self.number = number
+        self.backoff = backoff
+        self.started = 0.0
+        self.start_at: float | None = None
+        self.stop_by: float | None = None
+        # It accepted connections, in this life.
+        self.served = False
+        # It was told to stop so that another takes its place.
+        self.replacing = False
+        self.killed = False
+        self._argv = tuple(argv)
+        self._pid = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: socket.socket | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the process there is or was last; 0 before the first."""
+        return self._pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process; one that ended counts until `reap` has told its status."""
+        return self._process is not None
+
+    @property
+    def serving(self) -> bool:
+        """Whether it accepts connections."""
+        return self.alive and self.served
+
+    @property
+    def unheard(self) -> socket.socket | None:
+        """The lifeline of a process that has not said yet that it serves."""
+        return None if self.served else self._lifeline
+
+    def start(self, listener: socket.socket, now: float) -> None:
+        """Start a process that inherits the listening socket."""
+        assert self._process is None
+        ours, its = socket.socketpair()
+        fds = (listener.fileno(), its.fileno())
+        with its:
+            # In a group of its own it gets Ctrl-C once, from us, and not from the terminal.
+            self._process = subprocess.Popen(
+                [*self._argv, "--worker", f"{fds[0]},{fds[1]},{self.number}"],
+                stdin=subprocess.DEVNULL,
+                pass_fds=fds,
+                process_group=0,
+            )
+        self._pid = self._process.pid
+        self._lifeline = ours
+        self.started = now
+        self.start_at = self.stop_by = None
+        self.served = self.replacing = self.killed = False
+
+    def hear(self) -> None:
+        """Read from the lifeline, which is readable: it serves, or it is about to have ended."""
+        assert self._lifeline is not None
+        with contextlib.suppress(OSError):
+            if self._lifeline.recv(1) == SERVING:
+                self.served = True
+                return
+        self._let_go()
+
+    def stop(self, number: int, by: float) -> None:
+        """Send a signal that tells it to stop."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self.stop_by = by if self.stop_by is None else self.stop_by
+
+    def kill(self) -> None:
+        """SIGKILL; it cannot be refused, so there is no further deadline."""
+        if self._process is not None:
+            self._process.kill()
+            self.killed = True
+            self.stop_by = None
+
+    def reap(self) -> int | None:
+        """The status of a process that has ended, once, as Popen gives it; None otherwise."""
+        status = None if self._process is None else self._process.poll()
+        if status is not None:
+            if self.unheard is not None:
+                # It may have served and ended before we heard of it.
+                self.unheard.setblocking(False)
+                self.hear()
+            self._process = None
+            self._let_go()
+        return status
+
+    def _let_go(self) -> None:
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
