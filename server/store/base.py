@@ -306,6 +306,14 @@ def check_owner(owner: str) -> None:
         raise LocalError("the owner's name is empty: name the process that acquires the room")
 
 
+def check_held(held: Held) -> None:
+    """Raise a `LocalError` unless `recent` is one run of records that ends at `tick`."""
+    ticks = [record.tick for record in held.recent]
+    epochs = [*(record.epoch for record in held.recent), held.epoch]
+    if ticks != list(range(held.tick + 1 - len(ticks), held.tick + 1)) or epochs != sorted(epochs):
+        raise LocalError(f"what is held until tick {held.tick} has a hole or an epoch out of order")
+
+
 def check_limit(limit: int) -> None:
     """Raise a `LocalError` for a negative number of results."""
     if limit < 0:
@@ -329,3 +337,12 @@ def next_epoch(stored: int, journaled: int, wall_ms: int) -> int:
     `journaled` is the epoch of the journal's last record, 0 for none.
     """
     return max(stored + 1, journaled + 1, wall_ms)
+
+
+def counted(owner: str, recoveries: int, counted_at: int, tick: int) -> tuple[int, int]:
+    """Return recoveries and the tick of the first, after an acquire from `owner` at `tick`."""
+    if not owner:
+        return 0, 0
+    if recoveries and tick - counted_at < RECOVERY_TICKS:
+        return recoveries + 1, counted_at
+    return 1, tick

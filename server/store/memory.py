@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.store.base import (
-    RECOVERY_TICKS,
     Append,
     Checkpoint,
     Fenced,
@@ -26,9 +25,11 @@ from server.store.base import (
     Tail,
     Taken,
     check_batch,
+    check_held,
     check_limit,
     check_owner,
     check_room,
+    counted,
     next_epoch,
 )
 from shared.errors import StoreError
@@ -70,12 +71,9 @@ class _Room:
 
     def change_hands(self, owner: str, wall_ms: int) -> None:
         """Give the room a new epoch and this owner; count it if the one before crashed."""
-        if not self.owner:
-            self.recoveries = 0
-        elif self.recoveries and self.tick - self.counted_at < RECOVERY_TICKS:
-            self.recoveries += 1
-        else:
-            self.recoveries, self.counted_at = 1, self.tick
+        self.recoveries, self.counted_at = counted(
+            self.owner, self.recoveries, self.counted_at, self.tick
+        )
         last = self.records.get(self.tick)
         self.epoch = next_epoch(self.epoch, last.epoch if last else 0, wall_ms)
         self.owner = owner
@@ -119,6 +117,7 @@ class MemoryStore:
 
     async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
         check_owner(owner)
+        check_held(held)
         kept = self._room(room)
         lost = [record for record in held.recent if record.tick > kept.tick]
         behind = kept.epoch > held.epoch or kept.tick > held.tick

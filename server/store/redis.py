@@ -16,11 +16,15 @@ from types import TracebackType
 
 from server.store.base import (
     Append,
+    Held,
     Loaded,
     RoomEntry,
     Status,
     StoreUnavailable,
+    Tail,
+    Taken,
     check_batch,
+    check_held,
     check_limit,
     check_owner,
     check_room,
@@ -32,6 +36,7 @@ from server.store.redis_journal import Journal
 from server.store.redis_open import check
 from server.store.redis_rooms import RedisRooms
 from server.store.redis_scripts import Scripts, scripts
+from server.store.redis_takeover import Takeovers
 from shared.errors import StoreError
 
 
@@ -56,6 +61,9 @@ class RedisStore:
         self._client = Client(address, answer_s)
         self._rooms = RedisRooms(self._client, self.scripts, wall_ms)
         self._journal = Journal(address, self.scripts, answer_s, self._rooms.list_result)
+        self._takeovers = Takeovers(
+            address, self.scripts, self._journal, wall_ms, self._rooms.list_result
+        )
         self._is_open = False
         self._calls = _Calls()
 
@@ -95,6 +103,18 @@ class RedisStore:
             loaded, tick = await self._rooms.acquire(room, owner)
             self._journal.rooms.acquired(room, loaded.epoch, tick, owner)
             return loaded
+
+    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+        check_room(room)
+        check_owner(owner)
+        check_held(held)
+        with self._call():
+            return await self._takeovers.take_over(room, owner, held)
+
+    async def tail(self, room: str, tick: int) -> Tail:
+        check_room(room)
+        with self._call():
+            return await self._takeovers.tail(room, tick)
 
     async def load(self, room: str) -> Loaded:
         check_room(room)

@@ -17,6 +17,8 @@ from server.store.base import (
     RoomEntry,
     RoomExists,
     Status,
+    Tail,
+    Taken,
 )
 from server.store.redis_address import Address
 from server.store.redis_errors import damaged
@@ -25,7 +27,7 @@ from shared.errors import StoreError
 
 Answer = list[object]
 
-LOADED_ITEMS = 9
+LOADED_ITEMS = 10
 OTHERWISE = b"a script answered with what it never says"
 
 
@@ -38,9 +40,9 @@ class CheckpointRange:
 
 
 def refused(address: Address, room: str, epoch: int, answer: Answer) -> StoreError | None:
-    """The error of a refusal; None for `ok`, and for `order`, which means what was asked."""
+    """The error of a refusal; None for `ok`, and for what means as it was asked."""
     match answer:
-        case [b"ok" | b"order", *_]:
+        case [b"ok" | b"order" | b"tail", *_]:
             return None
         case [b"gone"]:
             return NoSuchRoom(room)
@@ -79,9 +81,9 @@ def read_loaded(address: Address, room: str, answer: Answer) -> tuple[Loaded, in
     """The answer of `load` or `acquire`, and the last tick; raise `StoreCorrupt` for damage."""
     if len(answer) != LOADED_ITEMS:
         raise damaged(address, room, OTHERWISE)
-    _, meta, epoch, status, last, newest, older, entries, _ = answer
-    match meta, epoch, status, last:
-        case bytes(meta), bytes(epoch), bytes(status), bytes(last):
+    _, meta, epoch, status, last, newest, older, entries, recoveries, _ = answer
+    match meta, epoch, status, last, recoveries:
+        case bytes(meta), bytes(epoch), bytes(status), bytes(last), bytes(recoveries):
             pass
         case _:
             raise damaged(address, room, OTHERWISE)
@@ -93,13 +95,37 @@ def read_loaded(address: Address, room: str, answer: Answer) -> tuple[Loaded, in
     if (records[-1].tick if records else after) < int(last):
         raise damaged(address, room, b"its journal ends before its last tick")
     loaded = Loaded(
-        room, meta, int(epoch), _status(address, room, status), checkpoints, tuple(records)
+        room,
+        meta,
+        int(epoch),
+        _status(address, room, status),
+        checkpoints,
+        tuple(records),
+        int(recoveries),
     )
     return loaded, int(last)
 
 
+def read_takeover(address: Address, room: str, tick: int, answer: Answer) -> Taken | Tail:
+    """The answer of `take_over` or `tail` to somebody at `tick`; raise `StoreCorrupt` for damage.
+
+    The entries of a tail come the newest first.
+    """
+    match answer:
+        case [b"ok", bytes(epoch), bytes(recoveries), _]:
+            return Taken(int(epoch), int(recoveries))
+        case [b"tail", bytes(epoch), bytes(last), bytes(owner), bytes(status), entries]:
+            backwards = entries[::-1] if is_list(entries) else []
+            records = tuple(_records(address, room, backwards))
+            missed = records if len(records) == int(last) - tick else ()
+            name = owner.decode("utf-8", "replace")
+            return Tail(int(epoch), int(last), name, _status(address, room, status), missed)
+        case _:
+            raise damaged(address, room, OTHERWISE)
+
+
 def has_result(answer: Answer) -> bool:
-    """Whether the room of an `acquire` has a result, which may not be listed yet."""
+    """Whether the room of an `acquire` or a takeover has a result, which may not be listed yet."""
     return answer[-1] == b"1"
 
 

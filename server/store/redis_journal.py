@@ -103,6 +103,11 @@ class Journal:
                 await self._listed(entry.room)
         return batch.outcomes
 
+    async def run(self, script: Script, room: str, *arguments: str | bytes | int) -> Reply:
+        """Run a script on a room's hash and journal, in line with the appends: one round trip."""
+        connection = await self._connected()
+        return await self._asked(connection, self._script(script, room, *arguments))
+
     async def _connected(self) -> Connection:
         """The connection, made anew where it is broken; callers share one attempt."""
         if self._connection is not None and not self._connection.broken:
@@ -213,10 +218,8 @@ class Journal:
     async def _repair(self, connection: Connection, room: str, known: Known) -> None:
         """Append again what this Redis does not have any more; it refuses what does not fit."""
         first = known.recent[0].tick if known.recent else known.tick + 1
-        records = (entry.record for entry in known.recent)
-        command = self._script(
-            self._scripts.repair, room, known.epoch, known.owner, first, *records
-        )
+        pairs = (part for each in known.recent for part in (each.epoch, each.record))
+        command = self._script(self._scripts.repair, room, known.epoch, known.owner, first, *pairs)
         await self._asked(connection, command)
 
     async def _asked(self, connection: Connection, command: bytes) -> Reply:

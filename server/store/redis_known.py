@@ -7,8 +7,9 @@ connection breaks: the next Redis at the address may have lost the end of its jo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
-from server.store.base import Append
+from server.store.base import Append, Record
 from server.store.redis_address import Address
 
 RECORDS_KEPT = 64
@@ -28,7 +29,7 @@ class Known:
         self.sure = True
         # Whether a plain XADD of it waits for its answer.
         self.open = False
-        self.recent: deque[Append] = deque(maxlen=RECORDS_KEPT)
+        self.recent: deque[Append | Record] = deque(maxlen=RECORDS_KEPT)
 
     def admits(self, entry: Append) -> bool:
         """Whether an XADD alone does the right thing with this entry."""
@@ -62,13 +63,16 @@ class KnownRooms:
         known = self._rooms.get(entry.room)
         return known if known is not None and known.epoch == entry.epoch else None
 
-    def acquired(self, room: str, epoch: int, tick: int, owner: str) -> Known:
-        """A room has this epoch since its journal ended at `tick`."""
+    def acquired(
+        self, room: str, epoch: int, tick: int, owner: str, recent: Sequence[Record] = ()
+    ) -> Known:
+        """A room has this epoch since its journal ended at `tick`, with the records `recent`."""
         known = self._rooms.get(room)
         # Of two acquires at once, the answers may come in the wrong order.
         if known is None or known.epoch < epoch:
             journal = self._address.room_key(room, "journal")
             known = self._rooms[room] = Known(journal, epoch, tick, owner)
+            known.recent.extend(recent)
         return known
 
     def ends(self, entry: Append, last: int) -> None:

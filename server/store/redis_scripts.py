@@ -2,7 +2,8 @@
 
 Each script is about one room, whose keys are its KEYS, in this order, as many as it needs:
 ```
-room     hash    meta epoch owner status, and result resulted (microseconds) once there is one
+room     hash    meta epoch owner status recoveries counted_at, and result resulted (microseconds)
+                 once there is one
 journal  stream  <epoch>-<tick> d <record>, and per acquire <epoch>-0 base <tick> owner <name>
 newest   hash    epoch tick blob of the newest checkpoint
 older    hash    the same of the one before it
@@ -19,54 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha1
 
+from server.store.redis_lua import FENCE, HANDING, LOADED, NUMBER, READING, TAIL
+
 ROOM_KEYS = ("room", "journal", "newest", "older")
-
-FENCE = """
-local function fence(epoch, now)
-  if epoch ~= now then return {'fenced', number(now)} end
-end
-"""
-
-_NUMBER = """
-local function number(n) return string.format('%.0f', n) end
-"""
-
-_READING = """
-local function room_at(key)
-  local f = redis.call('HMGET', key, 'status', 'epoch', 'meta', 'owner', 'resulted')
-  if f[1] == 'closed' or not (f[1] or f[2] or f[3] or f[4]) then return nil, {'gone'} end
-  if not (f[1] and f[2] and f[3] and f[4] and string.match(f[2], '^%d+$')) then
-    return nil, {'corrupt', 'its fields are incomplete'}
-  end
-  return {status = f[1], epoch = tonumber(f[2]), meta = f[3], owner = f[4], resulted = f[5]}
-end
-local function last_of(key, room)
-  local entry = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-  if not entry then
-    if room.epoch == 0 then return {epoch = 0, tick = 0} end
-    return nil, {'corrupt', 'its journal is gone, deleted or evicted'}
-  end
-  local epoch, tick = string.match(entry[1], '^(%d+)-(%d+)$')
-  local field = entry[2][1]
-  if tick == '0' then
-    tick = field == 'base' and string.match(entry[2][2], '^%d+$')
-  elseif field ~= 'd' then
-    tick = nil
-  end
-  if not tick then return nil, {'corrupt', 'its journal ends with a foreign entry ' .. entry[1]} end
-  return {epoch = tonumber(epoch), tick = tonumber(tick), id = entry[1], record = entry[2][2]}
-end
-local function id_of(epoch, tick) return number(epoch) .. '-' .. number(tick) end
-"""
-
-_LOADED = """
-local function loaded(room, last)
-  return {'ok', room.meta, number(room.epoch), room.status, number(last.tick),
-    redis.call('HMGET', KEYS[3], 'epoch', 'tick', 'blob'),
-    redis.call('HMGET', KEYS[4], 'epoch', 'tick', 'blob'),
-    redis.call('XRANGE', KEYS[2], '-', '+'), room.resulted and '1' or ''}
-end
-"""
 
 _CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
@@ -91,22 +47,44 @@ if not last then return no end
 return loaded(room, last)
 """
 
-# The entry fences every older owner's XADD from here on, whichever connection it comes by. It is
-# written first, so that a Redis without memory refuses before anything has changed.
 _ACQUIRE = """
 local room, no = room_at(KEYS[1])
 if not room then return no end
 local last, no = last_of(KEYS[2], room)
 if not last then return no end
-local now = tonumber(ARGV[2])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-room.epoch = math.max(room.epoch + 1, last.epoch + 1, now)
-redis.call('XADD', KEYS[2], id_of(room.epoch, 0), 'base', number(last.tick), 'owner', ARGV[1])
-redis.call('HSET', KEYS[1], 'epoch', number(room.epoch), 'owner', ARGV[1])
+hand_to(ARGV[1], room, last, tonumber(ARGV[2]))
 return loaded(room, last)
+"""
+
+# With the records that are held, as pairs of epoch and record, the end of a journal that this Redis
+# lost is written again; what is there must be older than the first of them that is not.
+_TAKE_OVER = """
+local room, no = room_at(KEYS[1])
+if not room then return no end
+local last, no = last_of(KEYS[2], room)
+if not last then return no end
+local held = {epoch = tonumber(ARGV[3]), tick = tonumber(ARGV[4])}
+local lost = held.tick - last.tick
+local at = #ARGV + 1 - 2 * lost
+if math.max(room.epoch, last.epoch) > held.epoch or lost < 0 or at < 5
+  or (lost > 0 and tonumber(ARGV[at]) < last.epoch) then
+  return tail(room, last, held.tick)
+end
+for n = at, #ARGV, 2 do
+  last = {epoch = tonumber(ARGV[n]), tick = last.tick + 1}
+  redis.call('XADD', KEYS[2], id_of(last.epoch, last.tick), 'd', ARGV[n + 1])
+end
+room.epoch = math.max(room.epoch, held.epoch)
+hand_to(ARGV[1], room, last, tonumber(ARGV[2]))
+return {'ok', number(room.epoch), number(room.recoveries), room.resulted and '1' or ''}
+"""
+
+_TAIL = """
+local room, no = room_at(KEYS[1])
+if not room then return no end
+local last, no = last_of(KEYS[2], room)
+if not last then return no end
+return tail(room, last, tonumber(ARGV[1]))
 """
 
 _APPEND = """
@@ -133,8 +111,9 @@ end
 return {'ok', number(tick)}
 """
 
-# After a Redis came back without the end of a journal: the owner's own records bring it back, if
-# what is there is the beginning of what the owner knows and nobody else has written since.
+# After a Redis came back without the end of a journal: the records its owner holds, as pairs of
+# epoch and record, bring it back, if what is there is the beginning of what the owner knows and
+# nobody else has written since.
 _REPAIR = """
 local room, no = room_at(KEYS[1])
 if not room then return no end
@@ -145,20 +124,28 @@ local now = math.max(room.epoch, last.epoch)
 if now > epoch then return {'fenced', number(now)} end
 if first > last.tick + 1 then return {'order', number(last.tick)} end
 if last.tick >= first then
-  local mine = ARGV[4 + last.tick - first]
-  if last.id ~= id_of(epoch, last.tick) or last.record ~= mine then
-    return {'order', number(last.tick)}
+  local n = 4 + 2 * (last.tick - first)
+  local same = ARGV[n] and (last.id == id_of(last.epoch, 0)
+    or last.id == ARGV[n] .. '-' .. number(last.tick) and last.record == ARGV[n + 1])
+  if not same then return {'order', number(last.tick)} end
+end
+local fenced = last.epoch == epoch
+local function fence_at(tick)
+  if not fenced then
+    redis.call('XADD', KEYS[2], id_of(epoch, 0), 'base', number(tick), 'owner', ARGV[2])
   end
+  fenced = true
 end
-if last.epoch < epoch then
-  redis.call('XADD', KEYS[2], id_of(epoch, 0), 'base', number(last.tick), 'owner', ARGV[2])
+local tick = last.tick
+for n = 4 + 2 * (last.tick + 1 - first), #ARGV, 2 do
+  if tonumber(ARGV[n]) < last.epoch then return {'order', number(last.tick)} end
+  if tonumber(ARGV[n]) == epoch then fence_at(tick) end
+  tick = tick + 1
+  redis.call('XADD', KEYS[2], id_of(tonumber(ARGV[n]), tick), 'd', ARGV[n + 1])
 end
+fence_at(tick)
 if room.epoch < epoch then
   redis.call('HSET', KEYS[1], 'epoch', number(epoch), 'owner', ARGV[2])
-end
-for n = 4, #ARGV do
-  local tick = first + n - 4
-  if tick > last.tick then redis.call('XADD', KEYS[2], id_of(epoch, tick), 'd', ARGV[n]) end
 end
 return {'ok'}
 """
@@ -223,7 +210,7 @@ local room, no = room_at(KEYS[1])
 if not room then return no end
 no = fence(tonumber(ARGV[1]), room.epoch)
 if no then return no end
-redis.call('HSET', KEYS[1], 'owner', '')
+redis.call('HSET', KEYS[1], 'owner', '', 'recoveries', '0')
 return {'ok'}
 """
 
@@ -246,6 +233,8 @@ class Scripts:
     entry: Script
     load: Script
     acquire: Script
+    take_over: Script
+    tail: Script
     append: Script
     repair: Script
     checkpoint: Script
@@ -255,14 +244,16 @@ class Scripts:
 
 def scripts(fence: str = FENCE) -> Scripts:
     """Put the scripts together; another `fence` is for tests that show what it prevents."""
-    fenced = _NUMBER + fence + _READING
+    fenced = NUMBER + fence + READING
     return Scripts(
         create=Script(_CREATE),
-        entry=Script(_NUMBER, _READING, _ENTRY),
-        load=Script(_NUMBER, _READING, _LOADED, _LOAD),
-        acquire=Script(_NUMBER, _READING, _LOADED, _ACQUIRE),
+        entry=Script(NUMBER, READING, _ENTRY),
+        load=Script(NUMBER, READING, LOADED, _LOAD),
+        acquire=Script(NUMBER, READING, LOADED, HANDING, _ACQUIRE),
+        take_over=Script(NUMBER, READING, HANDING, TAIL, _TAKE_OVER),
+        tail=Script(NUMBER, READING, TAIL, _TAIL),
         append=Script(fenced, _APPEND),
-        repair=Script(_NUMBER, _READING, _REPAIR),
+        repair=Script(NUMBER, READING, _REPAIR),
         checkpoint=Script(fenced, _CHECKPOINT),
         set_status=Script(fenced, _SET_STATUS),
         release=Script(fenced, _RELEASE),

@@ -29,6 +29,7 @@ from server.store.base import (
     Tail,
     Taken,
     check_batch,
+    check_held,
     check_limit,
     check_owner,
     check_room,
@@ -120,6 +121,7 @@ class SqliteStore:
     async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
         check_room(room)
         check_owner(owner)
+        check_held(held)
         return await self._in_thread(self._opened().take_over, room, owner, held, self._wall_ms())
 
     async def tail(self, room: str, tick: int) -> Tail:

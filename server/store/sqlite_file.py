@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from server.store.base import (
-    RECOVERY_TICKS,
     Append,
     Checkpoint,
     Fenced,
@@ -31,44 +30,14 @@ from server.store.base import (
     StoreUnavailable,
     Tail,
     Taken,
+    counted,
     next_epoch,
 )
 from shared.errors import LocalError, StoreError
 
-APPLICATION_ID = 0x484F4C44
-"""`PRAGMA application_id` of every file of ours: HOLD."""
-
-FORMAT = 1
-"""`PRAGMA user_version`: raised whenever an older Holdfast could not read the file."""
-
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE room (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (name NOT GLOB '*[^a-z0-9]*'),
-    meta BLOB NOT NULL, epoch INTEGER NOT NULL, owner TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('live', 'asleep', 'quarantined', 'closed')),
-    recoveries INTEGER NOT NULL DEFAULT 0, counted_at INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE journal (
-    n INTEGER PRIMARY KEY, room INTEGER NOT NULL, tick INTEGER NOT NULL,
-    epoch INTEGER NOT NULL, record BLOB NOT NULL
-);
-CREATE UNIQUE INDEX journal_room_tick ON journal (room, tick);
-CREATE TABLE checkpoint (
-    n INTEGER PRIMARY KEY, room INTEGER NOT NULL, tick INTEGER NOT NULL,
-    epoch INTEGER NOT NULL, blob BLOB NOT NULL
-);
-CREATE UNIQUE INDEX checkpoint_room_tick ON checkpoint (room, tick);
-CREATE TABLE result (
-    n INTEGER PRIMARY KEY, room INTEGER NOT NULL UNIQUE, bytes BLOB NOT NULL
-);
-"""
-
 _ROOM = """
 SELECT id, epoch, status,
-       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0),
-       owner, recoveries, counted_at
+       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0)
   FROM room WHERE name = ?
 """
 _ROOMS = """
@@ -77,11 +46,15 @@ SELECT name, meta, epoch, coalesce((SELECT max(tick) FROM journal WHERE room = r
   FROM room WHERE status <> 'closed' ORDER BY name
 """
 _INSERT = "INSERT INTO journal (room, tick, epoch, record) VALUES (?, ?, ?, ?)"
+_HOLDER = """
+SELECT owner, coalesce(count, 0), coalesce(counted_at, 0)
+  FROM room LEFT JOIN recovery ON recovery.room = room.id WHERE room.id = ?
+"""
+_COUNT = "INSERT OR REPLACE INTO recovery (room, count, counted_at) VALUES (?, ?, ?)"
 _AT = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick = ?"
 _AFTER = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick > ? ORDER BY tick"
 _CHECKPOINTS = "SELECT epoch, tick, blob FROM checkpoint WHERE room = ? ORDER BY tick DESC LIMIT 2"
 _KEEP = "INSERT OR REPLACE INTO checkpoint (room, tick, epoch, blob) VALUES (?, ?, ?, ?)"
-_OWNER = "UPDATE room SET epoch = ?, owner = ?, recoveries = ?, counted_at = ? WHERE id = ?"
 _RESULT = "INSERT OR IGNORE INTO result (room, bytes) VALUES (?, ?)"
 
 
@@ -92,9 +65,6 @@ class _Row(NamedTuple):
     epoch: int
     status: str
     tick: int
-    owner: str
-    recoveries: int
-    counted_at: int
 
 
 class SqliteFile:
@@ -126,7 +96,9 @@ class SqliteFile:
 
     def acquire(self, room: str, owner: str, wall_ms: int) -> Loaded:
         with self._transaction():
-            return self._loaded(room, self._change_hands(self._room(room), owner, wall_ms))
+            row = self._room(room)
+            taken = self._change_hands(row, owner, wall_ms)
+            return self._loaded(room, row._replace(epoch=taken.epoch))
 
     def take_over(self, room: str, owner: str, held: Held, wall_ms: int) -> Taken | Tail:
         with self._transaction():
@@ -135,11 +107,11 @@ class SqliteFile:
             behind = row.epoch > held.epoch or row.tick > held.tick
             if behind or len(lost) != held.tick - row.tick:
                 return self._tail(row, held.tick)
-            for record in lost:
-                self._db.execute(_INSERT, (row.id, record.tick, record.epoch, record.record))
+            self._db.executemany(
+                _INSERT, [(row.id, each.tick, each.epoch, each.record) for each in lost]
+            )
             row = row._replace(epoch=max(row.epoch, held.epoch), tick=held.tick)
-            row = self._change_hands(row, owner, wall_ms)
-            return Taken(row.epoch, row.recoveries)
+            return self._change_hands(row, owner, wall_ms)
 
     def tail(self, room: str, tick: int) -> Tail:
         with self._transaction("DEFERRED"):
@@ -190,7 +162,8 @@ class SqliteFile:
     def release(self, room: str, epoch: int) -> None:
         with self._transaction():
             row = self._owned(room, epoch)
-            self._db.execute("UPDATE room SET owner = '', recoveries = 0 WHERE id = ?", (row.id,))
+            self._db.execute("UPDATE room SET owner = '' WHERE id = ?", (row.id,))
+            self._db.execute("DELETE FROM recovery WHERE room = ?", (row.id,))
 
     def result(self, room: str) -> bytes | None:
         with self._transaction("DEFERRED"):
@@ -237,32 +210,31 @@ class SqliteFile:
         if epoch != epoch_now:
             raise Fenced(room, epoch, epoch_now)
 
-    def _change_hands(self, row: _Row, owner: str, wall_ms: int) -> _Row:
+    def _change_hands(self, row: _Row, owner: str, wall_ms: int) -> Taken:
         """Give the room a new epoch and this owner; count it if the one before crashed."""
+        before, count, counted_at = self._db.execute(_HOLDER, (row.id,)).fetchone()
+        count, counted_at = counted(before, count, counted_at, row.tick)
         last = self._db.execute(_AT, (row.id, row.tick)).fetchone()
         epoch = next_epoch(row.epoch, last[0] if last else 0, wall_ms)
-        if not row.owner:
-            count, since = 0, row.counted_at
-        elif row.recoveries and row.tick - row.counted_at < RECOVERY_TICKS:
-            count, since = row.recoveries + 1, row.counted_at
-        else:
-            count, since = 1, row.tick
-        self._db.execute(_OWNER, (epoch, owner, count, since, row.id))
-        return row._replace(epoch=epoch, owner=owner, recoveries=count, counted_at=since)
+        self._db.execute(
+            "UPDATE room SET epoch = ?, owner = ? WHERE id = ?", (epoch, owner, row.id)
+        )
+        self._db.execute(_COUNT, (row.id, count, counted_at))
+        return Taken(epoch, count)
 
     def _tail(self, row: _Row, tick: int) -> Tail:
         records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, tick)))
-        if len(records) != row.tick - tick:
-            records = ()
-        return Tail(row.epoch, row.tick, row.owner, Status(row.status), records)
+        owner, _, _ = self._db.execute(_HOLDER, (row.id,)).fetchone()
+        missed = records if len(records) == row.tick - tick else ()
+        return Tail(row.epoch, row.tick, owner, Status(row.status), missed)
 
     def _loaded(self, room: str, row: _Row) -> Loaded:
         (meta,) = self._db.execute("SELECT meta FROM room WHERE id = ?", (row.id,)).fetchone()
         checkpoints = tuple(Checkpoint(*each) for each in self._db.execute(_CHECKPOINTS, (row.id,)))
         after = checkpoints[-1].tick if checkpoints else 0
         records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, after)))
-        status = Status(row.status)
-        return Loaded(room, meta, row.epoch, status, checkpoints, records, row.recoveries)
+        _, count, _ = self._db.execute(_HOLDER, (row.id,)).fetchone()
+        return Loaded(room, meta, row.epoch, Status(row.status), checkpoints, records, count)
 
     def _append(self, entry: Append) -> StoreError | None:
         try:

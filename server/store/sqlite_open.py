@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from server.store.base import StoreCorrupt, StoreTooNew, StoreUnavailable
-from server.store.sqlite_file import APPLICATION_ID, FORMAT, SCHEMA, translated
+from server.store.sqlite_file import translated
+from server.store.sqlite_schema import APPLICATION_ID, FORMAT, migration, schema
 from shared.errors import LocalError
 
 Synchronous = Literal["normal", "full"]
@@ -48,7 +49,7 @@ def make_file(path: Path) -> None:
         aside.unlink(missing_ok=True)
         os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         with translated(path), closing(sqlite3.connect(aside, isolation_level=None)) as connection:
-            connection.executescript(SCHEMA)
+            connection.executescript(schema())
         aside.replace(path)
 
 
@@ -124,23 +125,25 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
             f"{path} was written by a newer Holdfast (format {version}, this one knows {FORMAT}): "
             "update, or point --store elsewhere"
         )
-    if version < FORMAT:
+    if version < 1:
         raise _damaged(path, f"format {version} was never used")
-    if _schema(connection) != _expected_schema():
+    if _schema(connection) != _expected_schema(version):
         raise _damaged(path, "its tables are not those of its format")
     found = [text for (text,) in connection.execute("PRAGMA quick_check(3)").fetchall()]
     if found != ["ok"]:
         # SQLite puts each fault on a line of its own; an error is one line.
         raise _damaged(path, " ".join("; ".join(found).split()))
+    if version < FORMAT:
+        connection.executescript(migration(version))
 
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
-def _expected_schema() -> list[tuple[str, str]]:
+def _expected_schema(version: int) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(SCHEMA)
+        connection.executescript(schema(version))
         return _schema(connection)
 
 

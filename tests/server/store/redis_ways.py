@@ -71,3 +71,16 @@ async def until(check: Callable[[], Awaitable[bool]]) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come to be")
+
+
+async def forget_since(own: Valkey, saved: dict[str, object]) -> None:
+    """Bring keys back as they were, and break every connection: a restart on an older file."""
+    for name, dump in saved.items():
+        assert isinstance(dump, bytes)
+        await ask(own, "RESTORE", key(name), 0, dump, "REPLACE")
+    await ask(own, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+async def saved_of(own: Valkey) -> dict[str, object]:
+    """The keys of a room as they are, for `forget_since`."""
+    return {name: await ask(own, "DUMP", key(name)) for name in ("room", "journal")}

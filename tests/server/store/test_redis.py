@@ -18,7 +18,16 @@ from server.store.base import (
 )
 from server.store.redis_known import RECORDS_KEPT
 from tests.server.store.backends import OTHER, ROOM, committed, entry, kinds, owned, ticks
-from tests.server.store.redis_ways import append_at_last, append_later, ask, calls, key, opened
+from tests.server.store.redis_ways import (
+    append_at_last,
+    append_later,
+    ask,
+    calls,
+    forget_since,
+    key,
+    opened,
+    saved_of,
+)
 from tests.server.store.valkey import Valkey
 
 
@@ -174,26 +183,14 @@ async def test_a_journal_that_is_gone_is_not_begun_anew(own: Valkey) -> None:
             await store.acquire(ROOM, "b")
 
 
-async def _forget_since(own: Valkey, saved: dict[str, object]) -> None:
-    """Bring keys back as they were, and break every connection: a restart on an older file."""
-    for name, dump in saved.items():
-        assert isinstance(dump, bytes)
-        await ask(own, "RESTORE", key(name), 0, dump, "REPLACE")
-    await ask(own, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-
-
-async def _save(own: Valkey) -> dict[str, object]:
-    return {name: await ask(own, "DUMP", key(name)) for name in ("room", "journal")}
-
-
 @pytest.mark.parametrize("lost", [1, 2, RECORDS_KEPT])
 async def test_the_owner_brings_back_the_end_that_a_redis_lost(own: Valkey, lost: int) -> None:
     async with opened(own.port) as store:
         epoch = await owned(store)
         await committed(store, epoch, range(1, 6))
-        saved = await _save(own)
+        saved = await saved_of(own)
         await committed(store, epoch, range(6, 6 + lost))
-        await _forget_since(own, saved)
+        await forget_since(own, saved)
         assert await ask(own, "XLEN", key("journal")) == 1 + 5
         assert await append_at_last(store, entry(epoch, 6 + lost)) == [None]
         await committed(store, epoch, range(7 + lost, 9 + lost))
@@ -203,10 +200,10 @@ async def test_the_owner_brings_back_the_end_that_a_redis_lost(own: Valkey, lost
 async def test_an_acquire_that_a_redis_lost_is_brought_back_too(own: Valkey) -> None:
     async with opened(own.port) as first, opened(own.port) as second:
         await committed(first, await owned(first, owner="first"), range(1, 6))
-        saved = await _save(own)
+        saved = await saved_of(own)
         epoch = (await second.acquire(ROOM, "second")).epoch
         await committed(second, epoch, range(6, 9))
-        await _forget_since(own, saved)
+        await forget_since(own, saved)
         assert await append_at_last(second, entry(epoch, 9)) == [None]
         assert await ticks(second) == list(range(1, 10))
         assert [each.owner for each in await second.rooms()] == ["second"]
@@ -216,9 +213,9 @@ async def test_an_end_that_is_lost_is_not_brought_back_over_another_owner(own: V
     async with opened(own.port) as old, opened(own.port) as heir:
         epoch = await owned(old, owner="old")
         await committed(old, epoch, range(1, 4))
-        saved = await _save(own)
+        saved = await saved_of(own)
         await committed(old, epoch, range(4, 9))
-        await _forget_since(own, saved)
+        await forget_since(own, saved)
         new = (await heir.acquire(ROOM, "heir")).epoch
         assert kinds(await append_at_last(old, entry(epoch, 9))) == [Fenced]
         await committed(heir, new, range(4, 5))
@@ -229,9 +226,9 @@ async def test_an_end_too_long_or_not_the_owners_is_not_brought_back(own: Valkey
     async with opened(own.port) as store:
         epoch, other = await owned(store), await owned(store, OTHER)
         await committed(store, epoch, range(1, 4))
-        saved = await _save(own)
+        saved = await saved_of(own)
         await committed(store, epoch, range(4, 5 + RECORDS_KEPT))
-        await _forget_since(own, saved)
+        await forget_since(own, saved)
         assert kinds(await append_at_last(store, entry(epoch, 5 + RECORDS_KEPT))) == [OutOfOrder]
         assert await ticks(store) == [1, 2, 3]
         # A tick 4 that is not this owner's: it must not go on behind it.

@@ -103,9 +103,10 @@ async def test_what_a_crash_left_aside_is_made_anew(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "says"),
     [
-        (sql("PRAGMA user_version = 3"), StoreTooNew, r"format 3, this one knows 1\): update"),
+        (sql("PRAGMA user_version = 3"), StoreTooNew, r"format 3, this one knows 2\): update"),
         (sql("PRAGMA user_version = 0"), StoreCorrupt, "format 0 was never used"),
         (sql("DROP TABLE result"), StoreCorrupt, "tables are not those"),
+        (sql("PRAGMA user_version = 1"), StoreCorrupt, "tables are not those"),
         (sql("PRAGMA application_id = 7"), StoreCorrupt, "not one of Holdfast's"),
         (foreign, StoreCorrupt, "not one of Holdfast's"),
         (replaced(b"once upon a time\n" * 999), StoreCorrupt, "not a database"),
@@ -132,6 +133,15 @@ def test_a_file_that_cannot_be_used_is_named_and_left_as_it_was(
             asyncio.run(opened(path))
         assert str(path) in str(caught.value)
     assert path.read_bytes() == before
+
+
+def test_a_file_of_the_first_format_is_brought_up_with_all_that_is_in_it(path: Path) -> None:
+    loaded = asyncio.run(filled(path))
+    sql("DROP TABLE recovery; PRAGMA user_version = 1")(path)
+    assert asyncio.run(opened(path)) == loaded
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert asyncio.run(opened(path)) == loaded
 
 
 def test_a_truncated_file_is_refused_and_not_shortened_further(path: Path) -> None:

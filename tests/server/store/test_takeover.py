@@ -1,4 +1,4 @@
-"""Taking over on every backend: only what is held in full, and never quietly (base.py)."""
+"""The contract of takeovers on every backend: who may, what was missed, and counted crashes."""
 
 from __future__ import annotations
 
@@ -6,140 +6,218 @@ import pytest
 
 from server.store.base import (
     RECOVERY_TICKS,
-    Append,
     Fenced,
     Held,
     NoSuchRoom,
     Record,
+    RoomEntry,
     Status,
     Store,
     Tail,
     Taken,
 )
-from tests.server.store.backends import ROOM, committed, entry, kinds, owned, ticks
+from shared.errors import LocalError
+from tests.server.store.backends import (
+    META,
+    OTHER,
+    ROOM,
+    UNFENCED,
+    Place,
+    WallClock,
+    committed,
+    entry,
+    kinds,
+    owned,
+    ticks,
+)
 
 
-def record(epoch: int, tick: int) -> Record:
-    made = entry(epoch, tick)
-    return Record(epoch, tick, made.record)
+def records(epoch: int, of: range) -> tuple[Record, ...]:
+    """What `committed` commits."""
+    return tuple(Record(epoch, tick, entry(epoch, tick).record) for tick in of)
 
 
-async def test_who_holds_all_there_is_takes_over_and_the_old_owner_is_fenced(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 6))
-    taken = await store.take_over(ROOM, "new", Held(old, 5))
+async def epoch_taken(store: Store, held: Held, owner: str = "heir") -> int:
+    taken = await store.take_over(ROOM, owner, held)
     assert isinstance(taken, Taken)
-    assert taken.epoch > old
-    assert kinds(await store.append([entry(old, 6)])) == [Fenced]
-    await committed(store, taken.epoch, range(6, 9))
-    assert await ticks(store) == list(range(1, 9))
-    assert (await store.tail(ROOM, 8)).owner == "new"
+    return taken.epoch
 
 
-async def test_who_missed_something_gets_it_and_not_the_room(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 8))
-    missed = tuple(record(old, tick) for tick in (6, 7))
-    tail = Tail(old, 7, "old", Status.LIVE, missed)
-    assert await store.take_over(ROOM, "new", Held(old, 5)) == tail
-    assert await store.tail(ROOM, 5) == tail
-    await committed(store, old, range(8, 9))
-    assert (await store.tail(ROOM, 8)).records == ()
-
-
-async def test_an_epoch_without_ticks_is_something_missed(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 4))
-    heir = (await store.acquire(ROOM, "heir")).epoch
-    tail = await store.take_over(ROOM, "late", Held(old, 3))
-    assert tail == Tail(heir, 3, "heir", Status.LIVE, ())
-    await committed(store, heir, range(4, 5))
-
-
-async def test_a_room_that_never_ticked_can_be_taken_over(store: Store) -> None:
-    old = await owned(store, owner="old")
-    taken = await store.take_over(ROOM, "new", Held(old, 0))
-    assert isinstance(taken, Taken)
-    await committed(store, taken.epoch, range(1, 3))
-
-
-async def test_a_lost_end_is_brought_back_under_its_old_epochs(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 4))
-    recent = tuple(record(old, tick) for tick in range(2, 7))
-    taken = await store.take_over(ROOM, "new", Held(old, 6, recent))
-    assert isinstance(taken, Taken)
-    await committed(store, taken.epoch, range(7, 8))
-    records = (await store.load(ROOM)).records
-    assert [one.tick for one in records] == list(range(1, 8))
-    assert [one.epoch for one in records] == [old] * 6 + [taken.epoch]
-    assert records[4] == record(old, 5)
-
-
-async def test_an_end_that_is_not_held_whole_is_not_brought_back(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 4))
-    recent = tuple(record(old, tick) for tick in range(6, 8))
-    tail = await store.take_over(ROOM, "new", Held(old, 7, recent))
-    assert tail == Tail(old, 3, "old", Status.LIVE, ())
-    assert await ticks(store) == [1, 2, 3]
-
-
-async def test_records_that_the_journal_keeps_no_more_make_no_tail(store: Store) -> None:
-    old = await owned(store, owner="old")
-    await committed(store, old, range(1, 9))
-    for tick in (4, 6):
-        await store.checkpoint(ROOM, old, tick, b"rows")
-    assert (await store.tail(ROOM, 2)).records == ()
-    assert [one.tick for one in (await store.tail(ROOM, 4)).records] == [5, 6, 7, 8]
-
-
-async def test_crashes_are_counted_until_the_room_gets_further_or_is_released(
-    store: Store,
+async def test_who_holds_all_takes_over_and_the_old_owner_is_fenced(
+    store: Store, clock: WallClock
 ) -> None:
-    epoch = await owned(store, owner="a")
-    assert (await store.load(ROOM)).recoveries == 0
-    tick = 0
-    for crash in (1, 2):
-        await committed(store, epoch, range(tick + 1, tick + 3))
-        tick += 2
-        taken = await store.take_over(ROOM, f"heir {crash}", Held(epoch, tick))
-        assert isinstance(taken, Taken)
-        assert taken.recoveries == crash
-        epoch = taken.epoch
-    loaded = await store.acquire(ROOM, "third")
-    assert loaded.recoveries == 3
-    epoch = loaded.epoch
-    # Counting began at tick 2, so it begins anew at this one.
-    await committed(store, epoch, range(tick + 1, 2 + RECOVERY_TICKS + 1))
-    tick = 2 + RECOVERY_TICKS
-    taken = await store.take_over(ROOM, "fourth", Held(epoch, tick))
+    old = await owned(store)
+    await committed(store, old, range(1, 4))
+    clock.now_ms += 500
+    assert await store.take_over(ROOM, "heir", Held(old, 3)) == Taken(clock.now_ms, 1)
+    assert kinds(await store.append([entry(old, 4)])) == [Fenced]
+    await committed(store, clock.now_ms, range(4, 7))
+    with pytest.raises(Fenced):
+        await store.release(ROOM, old)
+    loaded = await store.load(ROOM)
+    assert loaded.records == records(old, range(1, 4)) + records(clock.now_ms, range(4, 7))
+    assert await store.rooms() == [RoomEntry(ROOM, META, clock.now_ms, 6, "heir", Status.LIVE)]
+
+
+async def test_who_missed_something_is_told_it_and_nothing_moves(store: Store) -> None:
+    old = await owned(store)
+    await committed(store, old, range(1, 70))
+    told = await store.take_over(ROOM, "heir", Held(old, 66, records(old, range(60, 67))))
+    assert told == Tail(old, 69, "a", Status.LIVE, records(old, range(67, 70)))
+    await committed(store, old, range(70, 72))
+    assert await store.tail(ROOM, 1) == Tail(old, 71, "a", Status.LIVE, records(old, range(2, 72)))
+    assert isinstance(await store.take_over(ROOM, "heir", Held(old, 71)), Taken)
+
+
+async def test_a_newer_epoch_without_ticks_refuses_until_it_is_known(store: Store) -> None:
+    old = await owned(store)
+    await committed(store, old, range(1, 4))
+    new = await epoch_taken(store, Held(old, 3), "first")
+    assert await store.take_over(ROOM, "second", Held(old, 3)) == Tail(
+        new, 3, "first", Status.LIVE, ()
+    )
+    await committed(store, new, range(4, 5))
+    assert await epoch_taken(store, Held(new, 4), "second") > new
+
+
+async def test_a_tail_goes_over_changes_of_owner(store: Store) -> None:
+    epochs = [await owned(store)]
+    for tick in range(1, 4):
+        await committed(store, epochs[-1], range(tick, tick + 1))
+        epochs.append(await epoch_taken(store, Held(epochs[-1], tick)))
+    told = await store.tail(ROOM, 1)
+    assert (told.epoch, told.tick) == (epochs[-1], 3)
+    assert [(each.epoch, each.tick) for each in told.records] == [(epochs[1], 2), (epochs[2], 3)]
+
+
+async def test_what_the_store_lost_is_brought_back_with_its_epochs(store: Store) -> None:
+    first = await owned(store)
+    await committed(store, first, range(1, 4))
+    # As a follower holds it that heard two owners, of whose ticks this store has lost the last.
+    later = first + 5
+    recent = records(first, range(2, 6)) + records(later, range(6, 8))
+    epoch = await epoch_taken(store, Held(later, 7, recent))
+    assert epoch > later
+    loaded = await store.load(ROOM)
+    assert loaded.records == records(first, range(1, 2)) + recent
+    await committed(store, epoch, range(8, 10))
+    assert await ticks(store) == list(range(1, 10))
+
+
+async def test_an_owner_whose_epoch_alone_was_lost_is_followed(store: Store) -> None:
+    first = await owned(store)
+    await committed(store, first, range(1, 4))
+    assert await epoch_taken(store, Held(first + 9, 3)) > first + 9
+
+
+async def test_a_hole_larger_than_what_is_held_is_told_and_not_written(store: Store) -> None:
+    epoch = await owned(store)
+    await committed(store, epoch, range(1, 4))
+    held = Held(epoch, 9, records(epoch, range(5, 10)))
+    assert await store.take_over(ROOM, "heir", held) == Tail(epoch, 3, "a", Status.LIVE, ())
+    assert await ticks(store) == [1, 2, 3]
+    await committed(store, epoch, range(4, 5))
+
+
+async def test_what_is_trimmed_is_not_told(store: Store) -> None:
+    epoch = await owned(store)
+    await committed(store, epoch, range(1, 11))
+    await store.checkpoint(ROOM, epoch, 5, b"five")
+    await store.checkpoint(ROOM, epoch, 8, b"eight")
+    assert (await store.tail(ROOM, 4)).records == ()
+    assert (await store.tail(ROOM, 5)).records == records(epoch, range(6, 11))
+    assert await store.tail(ROOM, 10) == Tail(epoch, 10, "a", Status.LIVE, ())
+    assert (await store.tail(ROOM, 12)).records == ()
+
+
+async def test_a_room_without_ticks_is_taken_over_too(store: Store) -> None:
+    epoch = await owned(store)
+    assert await store.tail(ROOM, 0) == Tail(epoch, 0, "a", Status.LIVE, ())
+    new = await epoch_taken(store, Held(epoch, 0))
+    await committed(store, new, range(1, 3))
+
+
+async def test_a_sleeping_room_sleeps_on(store: Store) -> None:
+    epoch = await owned(store)
+    await committed(store, epoch, range(1, 2))
+    await store.set_status(ROOM, epoch, Status.ASLEEP)
+    await epoch_taken(store, Held(epoch, 1))
+    assert (await store.load(ROOM)).status == Status.ASLEEP
+
+
+async def test_a_closed_or_unknown_room_is_not_there(store: Store) -> None:
+    epoch = await owned(store)
+    await store.set_status(ROOM, epoch, Status.CLOSED)
+    for room in (ROOM, OTHER):
+        with pytest.raises(NoSuchRoom, match=room):
+            await store.take_over(room, "heir", Held(epoch, 0))
+        with pytest.raises(NoSuchRoom, match=room):
+            await store.tail(room, 0)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        Held(5, 3, records(5, range(1, 3))),
+        Held(5, 3, (*records(5, range(1, 2)), *records(5, range(3, 4)))),
+        Held(5, 2, (*records(5, range(1, 2)), *records(4, range(2, 3)))),
+        Held(5, 1, records(6, range(1, 2))),
+    ],
+)
+async def test_what_nobody_can_hold_is_our_bug(store: Store, held: Held) -> None:
+    await owned(store)
+    with pytest.raises(LocalError, match="hole or an epoch out of order"):
+        await store.take_over(ROOM, "heir", held)
+    with pytest.raises(LocalError, match="owner"):
+        await store.take_over(ROOM, "", Held(1, 0))
+    for call in (store.take_over("Bad", "heir", Held(1, 0)), store.tail("Bad", 0)):
+        with pytest.raises(LocalError, match="8 to 32 characters"):
+            await call
+
+
+async def test_crashes_are_counted_until_the_room_gets_far_or_is_released(store: Store) -> None:
+    await store.create(ROOM, META)
+    assert (await store.acquire(ROOM, "a")).recoveries == 0
+    assert (await store.acquire(ROOM, "b")).recoveries == 1
+    loaded = await store.acquire(ROOM, "b")
+    assert loaded.recoveries == 2
+    await committed(store, loaded.epoch, range(1, RECOVERY_TICKS))
+    taken = await store.take_over(ROOM, "c", Held(loaded.epoch, RECOVERY_TICKS - 1))
     assert isinstance(taken, Taken)
-    assert taken.recoveries == 1
-    await store.release(ROOM, taken.epoch)
-    taken = await store.take_over(ROOM, "fifth", Held(taken.epoch, tick))
+    assert taken.recoveries == 3
+    assert (await store.load(ROOM)).recoveries == 3
+    await committed(store, taken.epoch, range(RECOVERY_TICKS, RECOVERY_TICKS + 1))
+    loaded = await store.acquire(ROOM, "d")
+    assert loaded.recoveries == 1
+    await store.release(ROOM, loaded.epoch)
+    assert (await store.load(ROOM)).recoveries == 0
+    assert (await store.acquire(ROOM, "e")).recoveries == 0
+
+
+async def test_a_takeover_after_a_release_counts_nothing(store: Store) -> None:
+    epoch = await owned(store)
+    await committed(store, epoch, range(1, 3))
+    await store.release(ROOM, epoch)
+    taken = await store.take_over(ROOM, "b", Held(epoch, 2))
     assert isinstance(taken, Taken)
     assert taken.recoveries == 0
 
 
-async def test_a_sleeping_room_is_taken_over_asleep_and_a_closed_one_is_not(store: Store) -> None:
-    epoch = await owned(store)
-    await committed(store, epoch, range(1, 3))
-    await store.set_status(ROOM, epoch, Status.ASLEEP)
-    taken = await store.take_over(ROOM, "b", Held(epoch, 2))
-    assert isinstance(taken, Taken)
-    assert (await store.load(ROOM)).status is Status.ASLEEP
-    await store.set_status(ROOM, taken.epoch, Status.CLOSED)
-    with pytest.raises(NoSuchRoom):
-        await store.take_over(ROOM, "c", Held(taken.epoch, 2))
-    with pytest.raises(NoSuchRoom):
-        await store.tail(ROOM, 2)
+@pytest.mark.parametrize("backend", UNFENCED)
+async def test_without_its_fence_a_store_lets_the_old_owner_write_on(
+    backend: str, place: Place
+) -> None:
+    store = UNFENCED[backend](place)
+    await store.open()
+    old = await owned(store)
+    await committed(store, old, range(1, 3))
+    await epoch_taken(store, Held(old, 2))
+    assert await store.append([entry(old, 3)]) == [None]
+    await store.close()
 
 
 async def test_after_a_takeover_results_are_committed_as_ever(store: Store) -> None:
     epoch = await owned(store)
-    taken = await store.take_over(ROOM, "b", Held(epoch, 0))
-    assert isinstance(taken, Taken)
-    last = Append(ROOM, taken.epoch, 1, b"last", b"won")
-    assert await store.append([last]) == [None]
+    heir = await epoch_taken(store, Held(epoch, 0))
+    assert await store.append([entry(heir, 1, result="won")]) == [None]
     assert await store.result(ROOM) == b"won"
