@@ -109,7 +109,9 @@ class Tab:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _request_failed(self, request: Request) -> None:
-        self.complaints.append(f"{request.url}: {request.failure}")
+        # A page that is left while it asks gives its request up.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def _websocket(self, socket: WebSocket) -> None:
         def received(payload: str | bytes) -> None:
