@@ -22,6 +22,8 @@ ifeq "$(GAMES)" "coins,arena"
 OPEN ?= coins?bots=2,arena?bots=5
 endif
 STORE ?= sqlite:var/holdfast.db
+# Most of the tests wait for something, a second process or a tick, so two cores take four at once.
+WORKERS ?= 4
 NODE_VERSION := $(shell node --version 2>/dev/null)
 HAVE_NODE := $(shell test "$$(echo "$(NODE_VERSION)" | sed 's/^v//; s/[.].*//')" -ge 20 2>/dev/null && echo yes)
 NO_NODE := $(if $(NODE_VERSION),Node $(NODE_VERSION) is older than 20,there is no Node on the PATH)
@@ -50,8 +52,9 @@ run: $(STAMP)  ## Serve coins and arena, bots in them, at http://localhost:8080 
 	@mkdir -p var
 	$(BIN)/python -m server --dev --games "$(GAMES)" $(if $(OPEN),--open "$(OPEN)") --store "$(STORE)" --port "$(PORT)"
 
-# Both runners always run, so one red test does not hide another; pytest's closing line comes last.
-test: $(STAMP)  ## Every test: the browser client's (where Node 20 is), then Python's (ARGS=).
+# Every runner always runs, so one red test does not hide another; the longest closing line comes last.
+# What measures time is marked `alone` and runs with nothing beside it. ARGS make it one plain pytest.
+test: $(STAMP)  ## Every test: the browser client's (where Node 20 is), then Python's (ARGS=, WORKERS=).
 	@failed=0; \
 	if test -z "$(HAVE_NODE)"; then \
 		echo "test: SKIPPED the browser client's tests: $(NO_NODE)."; \
@@ -60,7 +63,12 @@ test: $(STAMP)  ## Every test: the browser client's (where Node 20 is), then Pyt
 	else \
 		node --test $(CLIENT_TESTS) || failed=1; \
 	fi; \
-	$(BIN)/python -m pytest $(ARGS) || failed=1; \
+	if test -n "$(ARGS)"; then \
+		$(BIN)/python -m pytest $(ARGS) || failed=1; \
+	else \
+		$(BIN)/python -m pytest -q -m alone || failed=1; \
+		$(BIN)/python -m pytest -q -m "not alone" -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder || failed=1; \
+	fi; \
 	exit $$failed
 
 # Every tool always runs, so that one report says everything.

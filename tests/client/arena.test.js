@@ -251,6 +251,7 @@ test("in the arena's corners the own tank stays clear of the panels, on a laptop
   const screens = [
     { width: 1280, height: 800, feed: [200, 201], corner: [236, 295] },
     { width: 844, height: 390, feed: [181, 134], corner: [148, 185] },
+    { width: 667, height: 375, feed: [182, 195], corner: [148, 231] },
     { width: 390, height: 844, feed: [16, 230], corner: [148, 235] },
   ];
   for (const { width, height, feed, corner } of screens) {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,13 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+)
+# Draws on a graphics process of its own, in software: one that can be killed.
+GRAPHICS = (
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--enable-gpu-rasterization",
 )
 PATIENCE_MS = 20_000
 
@@ -43,10 +50,10 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def launched() -> Generator[Browser, None, None]:
+def launched(flags: Sequence[str] = FLAGS) -> Generator[Browser, None, None]:
     """A browser with a profile of its own, which is thrown away."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
         try:
             yield browser
         finally:
@@ -102,7 +109,9 @@ class Tab:
             self.complaints.append(f"{message.type}: {message.text}")
 
     def _request_failed(self, request: Request) -> None:
-        self.complaints.append(f"{request.url}: {request.failure}")
+        # A page that is left while it asks gives its request up.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def _websocket(self, socket: WebSocket) -> None:
         def received(payload: str | bytes) -> None:

@@ -104,6 +104,39 @@ def thumb(tab: Tab) -> None:
     assert stick.is_hidden()
 
 
+PHONES = ((844, 390), (740, 360), (667, 375), (390, 844), (360, 640))
+# Which panels lie on one another, or beyond the screen.
+OVERLAPS = """
+() => {
+  const named = [".tools", ".clock", ".corner", "#net"].map((name) => {
+    const { left, top, right, bottom } = document.querySelector(name).getBoundingClientRect();
+    return { name, left, top, right, bottom };
+  });
+  const found = [];
+  for (const [i, a] of named.entries()) {
+    if (a.left < 0 || a.right > innerWidth || a.bottom > innerHeight) found.push(a.name);
+    for (const b of named.slice(i + 1)) {
+      const across = a.left < b.right && b.left < a.right;
+      if (across && a.top < b.bottom && b.top < a.bottom) found.push(`${a.name} ${b.name}`);
+    }
+  }
+  return found;
+}
+"""
+
+
+def test_on_phones_no_panel_lies_on_another(browser: Browser, server: Server) -> None:
+    with opened(browser, **PHONE) as ada:
+        from_lobby(ada, server, "Ada", bots=BOTS, minutes=3)
+        ada.page.get_by_role("button", name="Net", exact=True).tap()
+        ada.page.get_by_role("region", name="Connection").wait_for()
+        for width, height in PHONES:
+            ada.page.set_viewport_size({"width": width, "height": height})
+            ada.wait(f"innerWidth === {width} && innerHeight === {height}")
+            assert ada.page.evaluate(OVERLAPS) == [], (width, height)
+        assert ada.complaints == []
+
+
 def test_what_the_address_gets_wrong_is_said_on_the_card(browser: Browser, server: Server) -> None:
     card = f"http://127.0.0.1:{server.port}{PAGE}"
     wrong = {

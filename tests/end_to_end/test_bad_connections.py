@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -118,6 +120,14 @@ async def test_fragments_make_a_message(server: Server) -> None:
         client.write(b"".join(frame(CONTINUED, join[i : i + 1], fin=False) for i in range(1, 30)))
         client.write(frame(CONTINUED, join[30:]))
         assert (await client.welcomed()).player > 0
+
+
+async def test_a_hundred_tabs_of_one_address_have_a_seat_each(server: Server) -> None:
+    async with unharmed(server), AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(server)) for _ in range(100)]
+        seats = await asyncio.gather(*(client.join("coins") for client in clients))
+        assert len({(seat.room, seat.player) for seat in seats}) == 100
+        assert max(Counter(seat.room for seat in seats).values()) <= 16
 
 
 @pytest.mark.slow

@@ -73,7 +73,8 @@ def advanced(server: Server, before: dict[str, int]) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_ten_kills_lose_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with serve(tmp_path, "--digest-ticks", "20") as server:
+    # Four digests between two kills: a tick that a slow machine sends no frame for has none.
+    with serve(tmp_path, "--digest-ticks", str(TICKS_BETWEEN // 4)) as server:
         swarm = Swarm(server, BOTS, seconds=90)
         try:
             seated(server, BOTS)

@@ -105,6 +105,7 @@ def p99(gaps_s: list[float]) -> float:
     return sorted(gaps_s)[int(len(gaps_s) * 0.99)]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 @pytest.mark.asyncio(loop_factories=["asyncio"])

@@ -39,9 +39,8 @@ export class Stage {
     this.ground = ground;
     this.effects = effects;
     this.#graphics = canvas.getContext("2d", { alpha: false });
-    canvas.addEventListener("contextlost", (event) => {
-      // Left alone, the browser would not give the context back.
-      event.preventDefault();
+    canvas.addEventListener("contextlost", () => {
+      // The default is to give a 2d context back; preventDefault would forbid it (unlike WebGL's).
       this.lost = true;
     });
     canvas.addEventListener("contextrestored", () => {

@@ -1,0 +1,117 @@
+"""What happens to a page in the middle of a round: another size, graphics lost, a laptop asleep."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Generator
+from typing import Any, cast
+
+import pytest
+from playwright.sync_api import Browser
+
+from games.arena.balance import TICK_RATE
+from shared.limits import TOO_SLOW_S
+from tests.end_to_end.arena import from_lobby, seen
+from tests.end_to_end.browser import FLAGS, GRAPHICS, chromium, launched, opened
+from tests.end_to_end.server import Server, serve, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+
+SIZES = ((844, 390), (390, 844), (1920, 1080), (320, 320), (1280, 800))
+# Whether the canvas fills the page to the dot, and nothing lies beside the screen.
+FILLS = """
+() => {
+  const { canvas, camera } = globalThis.probe.page.stage;
+  const ratio = Math.min(devicePixelRatio, 2);
+  return canvas.width === Math.round(innerWidth * ratio)
+    && canvas.height === Math.round(innerHeight * ratio)
+    && camera.width === innerWidth && camera.height === innerHeight
+    && document.documentElement.scrollWidth <= innerWidth;
+}
+"""
+# How many colours there are on a line across the stage: a blank one has one.
+COLOURS = """
+() => {
+  const { canvas } = globalThis.probe.page.stage;
+  const { width, height } = canvas;
+  const copy = new OffscreenCanvas(width, 1).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, -Math.round(height / 2));
+  const { data } = copy.getImageData(0, 0, width, 1);
+  return new Set(new Uint32Array(data.buffer)).size;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser, None, None]:
+    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
+    if chromium() is None:
+        missing = "no Chromium on the PATH: arena's page is NOT tested; install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with launched((*(flag for flag in FLAGS if flag != "--disable-gpu"), *GRAPHICS)) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server, None, None]:
+    """A server of arena, with SQLite."""
+    with serve(tmp_path_factory.mktemp("trouble"), "--games", "arena") as server:
+        yield server
+
+
+def test_a_page_of_another_size_goes_on_in_it(browser: Browser, server: Server) -> None:
+    with opened(browser) as ada:
+        from_lobby(ada, server, "Ada", bots=2, minutes=3)
+        for width, height in SIZES:
+            tick = seen(ada)["tick"]
+            ada.page.set_viewport_size({"width": width, "height": height})
+            ada.wait(f"({FILLS})()")
+            ada.wait(f"probe.tick > {tick} + 3")
+            assert ada.page.evaluate(COLOURS) > 1
+        assert ada.complaints == []
+
+
+def test_graphics_that_are_lost_come_back(browser: Browser, server: Server) -> None:
+    with opened(browser) as ada:
+        from_lobby(ada, server, "Ada", bots=2, minutes=3)
+        stage = "globalThis.probe.page.stage"
+        assert ada.page.evaluate(COLOURS) > 1
+        ada.page.evaluate(
+            f"() => {stage}.canvas.addEventListener('contextlost', () => {{ probe.lost = 1; }})"
+        )
+        browser.new_browser_cdp_session().send("Browser.crashGpuProcess")
+        ada.wait("probe.lost === 1")
+        ada.wait(f"!{stage}.lost && !{stage}.canvas.getContext('2d').isContextLost()")
+        tick = seen(ada)["tick"]
+        ada.wait(f"probe.tick > {tick} + 3")
+        assert ada.page.evaluate(COLOURS) > 1
+        assert ada.complaints == []
+
+
+def test_a_laptop_that_slept_plays_on_in_its_seat(browser: Browser, server: Server) -> None:
+    """Longer than a reader may be silent: the server ends the connection and keeps the seat."""
+    with opened(browser) as ada:
+        from_lobby(ada, server, "Ada", bots=2, minutes=3)
+        before = seen(ada)
+        processes = cast(
+            "dict[str, Any]", browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+        )
+        pids = [int(process["id"]) for process in processes["processInfo"]]
+        assert server.metrics()["sessions"] == 1
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # Counted in ticks, of which a busy machine makes fewer.
+            until(lambda: server.metrics()["sessions"] == 0, 3 * TOO_SLOW_S)
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
+        tick = before["tick"] + int(TOO_SLOW_S * TICK_RATE)
+        ada.wait(f"probe.tick > {tick} && probe.page.play.room.state === 'live'")
+        after = seen(ada)
+        for same in ("room", "player", "round", "ends"):
+            assert after[same] == before[same]
+        assert ada.complaints == []
