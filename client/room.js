@@ -32,6 +32,8 @@ export class Room {
   #schedule = null;
   /** @type {Playback | null} */
   #playback = null;
+  /** The tick on the screen; null while the page draws no view. @type {number | null} */
+  #drawn = null;
   /** Listeners by event, and for rows by event and table. @type {Map<string, Set<Listener>>} */
   #listeners = new Map();
   #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
@@ -49,6 +51,7 @@ export class Room {
   constructor(session, url, keep, world) {
     this.#session = session;
     this.#keep = keep;
+    session.drawn = () => this.#drawn;
     this.#connection = new Connection(session, url, () => this.#settle(), world);
   }
 
@@ -119,7 +122,9 @@ export class Room {
    */
   view(now) {
     if (!this.#playback || !this.#schedule) return this.latest;
-    return this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+    const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+    this.#drawn = Math.round(view.tick);
+    return view;
   }
 
   /**
@@ -214,6 +219,7 @@ export class Room {
   #begin() {
     this.#playback = null;
     this.#schedule = null;
+    this.#drawn = null;
   }
 
   #frame() {

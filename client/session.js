@@ -58,6 +58,8 @@ export class Session {
    * @type {(() => Record<string, unknown> | null) | null}
    */
   sampler = null;
+  /** Asked with it for the tick on the screen. @type {(() => number | null) | null} */
+  drawn = null;
   /** The newest view. @type {View | null} */
   view = null;
   /** @type {Inputs | null} */
@@ -261,7 +263,7 @@ export class Session {
   /** Says what the player does, and which tick is held; repeats what seems lost. */
   #report() {
     const inputs = /** @type {Inputs} */ (this.inputs);
-    const item = this.player ? inputs.queue(this.#sample()) : null;
+    const item = this.player ? inputs.queue(this.#sample(), this.drawn?.()) : null;
     if (inputs.stalled) this.#send(inputs.repeat());
     else if (item) this.#send([item]);
     else if (++this.#silent >= REPORT_FRAMES) {
