@@ -108,6 +108,10 @@ class WebSocket(asyncio.Protocol):
         self._pinged_at = 0.0
         self._lingered = 0
 
+    def rewire(self, transport: asyncio.Transport) -> None:
+        """Talk through another transport from now on; nothing was written yet."""
+        self._transport = transport
+
     def begin(self, accept: Accept, head: RequestHead) -> None:
         """Ask for the receiver; messages may follow."""
         try:

@@ -39,7 +39,6 @@ def aim(tmp_path_factory: pytest.TempPathFactory) -> Game:
 
 def without_past(game: Game) -> Game:
     """The same rules, which judge a shot by the rows of now."""
-
     [target] = game.entities
 
     class Blind(type(game)):  # type: ignore[misc]
