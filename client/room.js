@@ -32,8 +32,6 @@ export class Room {
   #schedule = null;
   /** @type {Playback | null} */
   #playback = null;
-  /** The tick on the screen; null while the page draws no view. @type {number | null} */
-  #drawn = null;
   /** Listeners by event, and for rows by event and table. @type {Map<string, Set<Listener>>} */
   #listeners = new Map();
   #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
@@ -51,7 +49,6 @@ export class Room {
   constructor(session, url, keep, world) {
     this.#session = session;
     this.#keep = keep;
-    session.drawn = () => this.#drawn;
     this.#connection = new Connection(session, url, () => this.#settle(), world);
   }
 
@@ -123,7 +120,7 @@ export class Room {
   view(now) {
     if (!this.#playback || !this.#schedule) return this.latest;
     const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
-    this.#drawn = Math.round(view.tick);
+    this.#session.drawn = Math.round(view.tick);
     return view;
   }
 
@@ -219,7 +216,7 @@ export class Room {
   #begin() {
     this.#playback = null;
     this.#schedule = null;
-    this.#drawn = null;
+    this.#session.drawn = null;
   }
 
   #frame() {

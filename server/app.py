@@ -211,6 +211,7 @@ class App:
         counters = self.listener.counters
         for name in counters.__dataclass_fields__:
             gauges[f"listener_{name}"] = getattr(counters, name)
+        gauges |= self.listener.backlog().gauges()
         return gauges
 
     def _why_not_ready(self) -> str | None:

@@ -218,7 +218,7 @@ class ClientSession:
             self.stats.frames_skipped += max(0, (frame.tick - held) // every - 1)
         refusals = self._refusals(frame)
         self._acked(frame.ack)
-        self._since_report += 1
+        self._since_report += max(1, (frame.tick - held) // every) if held else 1
         if self._since_report >= REPORT_FRAMES:
             self._send([])
         return Outcome(framed=True, changes=changes, refusals=refusals)

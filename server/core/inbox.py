@@ -42,8 +42,7 @@ def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[
             actions = tuple([_action(game, action) for action in item.actions])
         except ValueError as error:
             raise RemoteError(CloseCode.BAD_MESSAGE, f"input {item.seq}: {error}"[:120]) from None
-        seen = held if item.drawn is None else min(item.drawn, held)
-        found.append(Item(item.seq, sample, actions, seen))
+        found.append(Item(item.seq, sample, actions, min(item.drawn or held, held)))
     return found
 
 

@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import Final
 
 from server.edge.address import Crowd, check_position, crowd_key
+from server.edge.backlog import Backlog
 from server.edge.handshake import Handshake, Verdict
 from server.edge.http import HttpConnection
 from server.edge.limits import EdgeCounters, EdgeLimits
@@ -137,6 +138,10 @@ class Listener:
                 websocket.abort()
             await self._empty.wait()
         self.stop()
+
+    def backlog(self) -> Backlog:
+        """What waits to be read by peers, in this process and in its kernel, as of now."""
+        return Backlog.of([websocket.socket_queue() for websocket in self._websockets])
 
     # What connections ask of their listener.
 

@@ -174,7 +174,7 @@ def test_what_was_is_only_read() -> None:
             setattr(row, key, 1)
     with pytest.raises(GameError, match="spawned before"):
         run.match.spawn(row)
-    with pytest.raises(GameError, match="PastMark is not in Range.entities"):
+    with pytest.raises(GameError, match=r"PastMark is not in Range\.entities"):
         run.match.despawn(row)
 
 
@@ -200,7 +200,7 @@ def test_a_game_that_names_nothing_keeps_nothing_and_is_told_so() -> None:
     run.match.saw(2, 1)
     with pytest.raises(GameError, match="write `past_entities = Tank,`"):
         run.match.past(3)
-    with pytest.raises(GameError, match="Present.past_entities names no rows"):
+    with pytest.raises(GameError, match=r"Present\.past_entities names no rows"):
         run.match.seen(2)
 
 
