@@ -24,6 +24,7 @@ from shared.fields import (
 from shared.game import Game, Inputs
 from shared.inputs import Action, Input, Options
 from shared.match import Match
+from shared.past import Moment
 from shared.view import View
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Input",
     "Inputs",
     "Match",
+    "Moment",
     "Options",
     "Player",
     "Refused",

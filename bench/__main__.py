@@ -6,6 +6,7 @@
     idle     resident memory of an idle connection
     commit   SQLite commits, by rooms in one transaction
     arena    what sixteen players of arena cost, in bytes and CPU
+    slow     what a client that reads nothing for 30 s costs, and what it takes to be current again
 
 Absolute times belong to the machine; quote the ratios.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 from bench import servers
 from bench.deltas import arena_cost, delta_bytes
+from bench.slow import slow_reader
 
 HZ = 20
 SEATS = 50
@@ -34,7 +36,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("duplex", "bytes", "idle", "commit", "arena")
+    names = ("duplex", "bytes", "idle", "commit", "arena", "slow")
     parser.add_argument("which", nargs="*", choices=[[], *names], help="all without a name")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
@@ -61,6 +63,8 @@ def main() -> None:
                 report[name] = delta_bytes()
             elif name == "arena":
                 report[name] = arena_cost()
+            elif name == "slow":
+                report[name] = slow_reader()
             else:
                 report[name] = commit()
             if not options.json:

@@ -57,15 +57,17 @@ export class Inputs {
    * Numbers one sample and the actions asked for. Null when there is neither, or when too much is
    * unanswered.
    * @param {Value[] | null} input
+   * @param {number | null} [drawn] the tick on the screen, for a game that looks at the past
    * @returns {Item | null}
    */
-  queue(input) {
+  queue(input, drawn = null) {
     if ((!input && !this.#asked.length) || this.#kept.length >= this.limits.unacked) return null;
     const bytesMax = this.limits.message - HEAD_BYTES;
     /** @type {Asked[]} */
     const asked = [];
     /** @type {Value[]} */
     let wire = [this.next, input];
+    if (drawn !== null && this.limits.rewind) wire.push(drawn);
     while (this.#asked.length && asked.length < this.limits.actions) {
       const longer = [...wire, /** @type {Asked} */ (this.#asked[0]).wire];
       if (encode(longer).length > bytesMax) break;

@@ -6,7 +6,8 @@ import { demand } from "./errors.js";
 import { INTEGER_MAX, REASON_CHARS_MAX, TOKEN_BYTES_MAX } from "./limits.js";
 
 /** @typedef {import("./msgpack.js").Value} Value */
-/** @typedef {{ message: number, items: number, actions: number, unacked: number }} Limits */
+/** @typedef {{ message: number, items: number, actions: number, unacked: number,
+ *   rewind: number }} Limits */
 /** @typedef {[seq: number, index: number, reason: string]} Refusal */
 /**
  * @typedef {{ type: "welcome", token: Uint8Array, room: string, epoch: number, player: number,
@@ -84,7 +85,8 @@ const READERS = {
     demand(token instanceof Uint8Array && token.length <= TOKEN_BYTES_MAX, "WELCOME has no token");
     demand(typeof room === "string", "WELCOME names no room");
     demand(Array.isArray(limits), "WELCOME states no limits");
-    const [message, most, actions, unacked] = limits.map(count);
+    // The last is of a later version than the others: 0 where the game looks at no past.
+    const [message, most, actions, unacked, rewind = 0] = limits.map(count);
     demand(message && most && actions && unacked, "a limit is missing or 0");
     return {
       type: "welcome",
@@ -95,7 +97,7 @@ const READERS = {
       tickRate: Math.max(1, count(tickRate)),
       sendEvery: Math.max(1, count(sendEvery)),
       schema: schema ?? null,
-      limits: { message, items: most, actions, unacked },
+      limits: { message, items: most, actions, unacked, rewind },
     };
   },
   17: ([, tick, base, committed, ack, refusals, dropped, chunks]) => {

@@ -119,7 +119,9 @@ export class Room {
    */
   view(now) {
     if (!this.#playback || !this.#schedule) return this.latest;
-    return this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+    const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+    this.#session.drawn = Math.round(view.tick);
+    return view;
   }
 
   /**
@@ -214,6 +216,7 @@ export class Room {
   #begin() {
     this.#playback = null;
     this.#schedule = null;
+    this.#session.drawn = null;
   }
 
   #frame() {

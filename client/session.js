@@ -58,6 +58,8 @@ export class Session {
    * @type {(() => Record<string, unknown> | null) | null}
    */
   sampler = null;
+  /** The tick on the screen; null while the page draws no view. @type {number | null} */
+  drawn = null;
   /** The newest view. @type {View | null} */
   view = null;
   /** @type {Inputs | null} */
@@ -243,8 +245,9 @@ export class Session {
     const { schema } = this.view;
     const dropped = readDropped(schema, frame.dropped);
     const { view, changes } = apply(this.view, frame, dropped, readChunks(schema, frame.chunks));
-    const missed = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) - 1 : 0;
-    this.stats.frame(Math.max(0, missed), now);
+    const passed = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) : 1;
+    const missed = Math.max(0, passed - 1);
+    this.stats.frame(missed, now);
     this.view = view;
     this.held = frame.tick;
     this.#malformed = 0;
@@ -254,17 +257,20 @@ export class Session {
     }
     for (const change of this.#events.news(view, changes)) this.news.push(["change", change]);
     this.news.push(["frame"]);
-    this.#report();
+    this.#report(missed);
     return { do: "framed" };
   }
 
-  /** Says what the player does, and which tick is held; repeats what seems lost. */
-  #report() {
+  /**
+   * Says what the player does, and which tick is held; repeats what seems lost.
+   * @param {number} missed frames skipped before this one
+   */
+  #report(missed) {
     const inputs = /** @type {Inputs} */ (this.inputs);
-    const item = this.player ? inputs.queue(this.#sample()) : null;
+    const item = this.player ? inputs.queue(this.#sample(), this.drawn) : null;
     if (inputs.stalled) this.#send(inputs.repeat());
     else if (item) this.#send([item]);
-    else if (++this.#silent >= REPORT_FRAMES) {
+    else if ((this.#silent += 1 + missed) >= REPORT_FRAMES) {
       this.#silent = 0;
       this.outbox.push(messages.input(this.held, []));
     }

@@ -28,6 +28,7 @@ from server.edge.edge import Edge
 from server.edge.files import Files
 from server.edge.limits import EdgeLimits
 from server.edge.listener import Listener
+from server.edge.network import Network
 from server.host.host import RoomsHost
 from server.host.seat_bots import Brain
 from server.loading import LoadedGame, load_game
@@ -109,7 +110,8 @@ class App:
             development=config.dev,
         )
         self.edge = self._edge(clock, secret, chance)
-        site = self._site(games, lan, kill if config.dev else None)
+        network = Network(int.from_bytes(chance(8), "little")) if config.dev else None
+        site = self._site(games, lan, kill if config.dev else None, network)
         mounts = {"/client/": CLIENT}
         mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
         self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
@@ -122,6 +124,7 @@ class App:
             forwarded_position=config.forwarded_position,
             wall=clock.wall_s,
             log=log,
+            network=network,
         )
 
     async def start(self, sock: socket.socket | None) -> None:
@@ -169,7 +172,11 @@ class App:
         )
 
     def _site(
-        self, games: Sequence[LoadedGame], lan: Sequence[str], kill: Callable[[], None] | None
+        self,
+        games: Sequence[LoadedGame],
+        lan: Sequence[str],
+        kill: Callable[[], None] | None,
+        network: Network | None,
     ) -> Site:
         return Site(
             version=VERSION,
@@ -178,6 +185,7 @@ class App:
             descriptions={game.name: game.description for game in games},
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
+            network=network,
             pid=os.getpid(),
             process=self.host.name,
             bots={wish.game: wish.bots for wish in self.host.placing.standing},
@@ -204,6 +212,7 @@ class App:
         counters = self.listener.counters
         for name in counters.__dataclass_fields__:
             gauges[f"listener_{name}"] = getattr(counters, name)
+        gauges |= self.listener.backlog().gauges()
         return gauges
 
     def _why_not_ready(self) -> str | None:

@@ -84,7 +84,7 @@ def _input(message: list[Any]) -> InputMessage:
     items: list[InputItem] = []
     for item in message[2:]:
         if not is_list(item) or len(item) < 2:
-            raise bad("an INPUT's item is [seq, input or nil, action ...]")
+            raise bad("an INPUT's item is [seq, input or nil, tick drawn?, action ...]")
         seq, values = item[0], item[1]
         if type(seq) is not int or not 0 < seq <= limits.ENTITY_ID_MAX:
             raise bad(f"seq must be a whole number from 1 to {limits.ENTITY_ID_MAX}")
@@ -93,13 +93,15 @@ def _input(message: list[Any]) -> InputMessage:
         if len(item) == 2:
             items.append(InputItem(seq, values))
             continue
-        actions = item[2:]
+        # No action is a number, so one in the first place behind the input is the tick drawn.
+        drawn = _whole(item[2], "tick drawn") if type(item[2]) is int else None
+        actions = item[2:] if drawn is None else item[3:]
         if len(actions) > limits.ACTIONS_PER_ITEM_MAX:
             raise bad(f"an item has at most {limits.ACTIONS_PER_ITEM_MAX} actions")
         for action in actions:
             if not is_list(action) or not action or type(action[0]) is not int:
                 raise bad("an action is [index, value ...]")
-        items.append(InputItem(seq, values, tuple(actions)))
+        items.append(InputItem(seq, values, tuple(actions), drawn))
     return InputMessage(held, tuple(items))
 
 

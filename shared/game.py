@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from .entities import Entity, Player, Room
 from .errors import ConfigError, Refused
 from .inputs import Action, Input, Options
-from .limits import GRACE_S, SEATS_MAX, TABLES_MAX, TICK_RATE_MAX
+from .limits import GRACE_S, HISTORY_TICKS, SEATS_MAX, TABLES_MAX, TICK_RATE_MAX
 
 if TYPE_CHECKING:
     from .match import Match
@@ -55,6 +55,8 @@ class Game:
     event_ticks: int | None = None
     input_hold_ticks: int = 3
     input_backlog_ticks: int = 3
+    past_entities: tuple[type[Entity], ...] = ()
+    rewind_ticks_max: int | None = None
     grace_s: float = GRACE_S
     room_empty_s: float = 60.0
     finished_s: float = 60.0
@@ -101,6 +103,14 @@ class Game:
         return self.event_ticks if self.event_ticks is not None else self.tick_rate
 
     @property
+    def rewind_ticks(self) -> int:
+        """Ticks `match.past` reaches back: `rewind_ticks_max`, or half a second; 0 for no past."""
+        if not self.past_entities:
+            return 0
+        given = self.rewind_ticks_max
+        return given if given is not None else max(1, self.tick_rate // 2)
+
+    @property
     def kinds(self) -> tuple[type[Entity], ...]:
         """Entity classes in table order: room, player, then as declared."""
         return (self.room, self.player, *self.entities)
@@ -113,10 +123,13 @@ class Game:
     def check(self) -> None:
         """ConfigError if the class attributes make no game; says what would."""
         name = type(self).__name__
+        back = self.rewind_ticks_max
         numbers: tuple[tuple[str, object, int, int], ...] = (
             ("tick_rate", self.tick_rate, 1, TICK_RATE_MAX),
             ("send_every", self.send_every, 1, self.tick_rate),
             ("seats", self.seats, 1, SEATS_MAX),
+            # What is older than the history would not be known after a restart.
+            ("rewind_ticks_max", 1 if back is None else back, 1, HISTORY_TICKS),
         )
         for attribute, number, least, most in numbers:
             if type(number) is not int or not least <= number <= most:
@@ -126,6 +139,7 @@ class Game:
                 )
         parts: tuple[tuple[str, object, type], ...] = (
             ("entities", self.entities, Entity),
+            ("past_entities", self.past_entities, Entity),
             ("actions", self.actions, Action),
             ("input", (self.input,), Input),
             ("room", (self.room,), Room),
@@ -142,6 +156,12 @@ class Game:
             raise ConfigError(f"{name} has {len(kinds)} tables; at most {TABLES_MAX}")
         if any(issubclass(kind, Room | Player) for kind in self.entities):
             raise ConfigError(f"{name}: name the Room in `room`, the Player in `player`")
+        for kind in self.past_entities:
+            if kind not in (Room, Player, *kinds):
+                raise ConfigError(
+                    f"{name}.past_entities holds {kind.__name__}, which is not in "
+                    f"{name}.entities; add it there"
+                )
         names = [kind.__name__ for kind in kinds]
         for twice in names:
             if names.count(twice) > 1:

@@ -41,8 +41,11 @@ CATCH_UP_TICKS_MAX = 3
 BEHIND_TICKS_MAX = 20
 # A write buffer above this holds several frames already; the next frame covers them.
 WRITE_GATE_BYTES = 64 * 1024
-# Behind the gate for this long, a reader is gone in all but name.
-TOO_SLOW_S = 15.0
+# Behind the gate for this long, a reader is gone in all but name. A tab that sleeps, a phone in a
+# lift or a debugger's breakpoint is back sooner, and then one frame makes it current; until then it
+# costs a bounded buffer and nothing else (`python -m bench slow`), while a reconnect costs a
+# handshake and, in most games, all rows anew.
+TOO_SLOW_S = 45.0
 
 # Inputs a client keeps unacknowledged: six seconds at 20 Hz.
 UNACKED_INPUTS_MAX = 128

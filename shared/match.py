@@ -17,6 +17,7 @@ from .game import Game
 from .history import History, Merged, Refusal
 from .inputs import Options
 from .limits import ENTITY_ID_MAX, ROWS_MAX, TEXT_CHARS_MAX
+from .past import Moment, Past
 from .rounding import RoundingWatch
 from .tables import HIDDEN, OWNED, PUBLIC, Change, Table
 
@@ -69,6 +70,8 @@ class Match:
         self._by_kind[Room] = self.tables[ROOM_TABLE]
         self._by_kind[Player] = self.tables[PLAYER_TABLE]
         self._hidden = any(table.kind._masks[OWNED] for table in self.tables)
+        named = {kind: self._by_kind[kind] for kind in game.past_entities}
+        self._past = Past(named, game.rewind_ticks) if named else None
 
     @property
     def room(self) -> Any:
@@ -115,6 +118,8 @@ class Match:
     def despawn(self, row: Entity) -> None:
         """Let a row go; doing so twice does nothing."""
         self._table(type(row)).remove(row)
+        if self._past is not None:
+            self._past.forget(row.id)
 
     def get(self, kind: type[E], number: int) -> E | None:
         """The row with this id, or None when it is gone."""
@@ -137,6 +142,28 @@ class Match:
     def count(self, kind: type[Entity]) -> int:
         """How many rows of a class there are."""
         return len(self._table(kind).rows)
+
+    def past(self, tick: int) -> Moment:
+        """The rows of `past_entities` as they were when this tick was committed, to read only.
+
+        Beyond `rewind_ticks_max`, or what is known, that is the oldest there is; for the tick under
+        way the newest whole one. `past(...).tick` says which.
+        """
+        return self._remembered().at(tick)
+
+    def seen(self, player: int | Player) -> int:
+        """The tick a player's screen showed for what is applied now: what `past` is asked for.
+
+        As the client says, within `rewind_ticks_max` and the last whole tick, which it is for
+        whoever does not say.
+        """
+        number = player.id if isinstance(player, Player) else player
+        return max(0, self.tick - self._remembered().lag(number))
+
+    def saw(self, player: int, tick: int) -> None:
+        """Note what tick a player saw (0: not said) when asking for what is applied next."""
+        if self._past is not None:
+            self._past.saw(player, self.tick - tick if tick else 1)
 
     def finish(self, result: Any) -> None:
         """End the match with a result (anything JSON holds), committed with this tick, once."""
@@ -200,7 +227,7 @@ class Match:
                 server.append(change.server)
             for owner, chunk in change.owners.items():
                 owners.setdefault(owner, []).append(chunk)
-        self.history.note(self.tick, changes, refusals)
+        self._note(changes, refusals)
         return Commit(
             self.tick,
             Chunks.of(public),
@@ -273,7 +300,20 @@ class Match:
         self.tick = tick
         self._rng = None
         if follows:
-            self.history.note(tick, changes, refusals)
+            self._note(changes, refusals)
+        elif self._past is not None:
+            self._past.begin(tick)
+
+    def _note(self, changes: list[Change], refusals: list[Refusal]) -> None:
+        self.history.note(self.tick, changes, refusals)
+        if self._past is not None:
+            self._past.note(self.tick, changes)
+
+    def _remembered(self) -> Past:
+        if self._past is None:
+            name = type(self.game).__name__
+            raise GameError(f"{name}.past_entities names no rows; write `past_entities = Tank,`")
+        return self._past
 
     def _table(self, kind: type[Entity]) -> Table:
         table = self._by_kind.get(kind)

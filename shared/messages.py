@@ -70,11 +70,15 @@ class Resume:
 
 
 class InputItem(NamedTuple):
-    """One item of an INPUT: the input's wire values or None, and actions `[index, value ...]`."""
+    """One item of an INPUT: the input's wire values or None, and actions `[index, value ...]`.
+
+    `drawn` is the tick that was on the screen, None where it is not said.
+    """
 
     seq: int
     input: list[Any] | None
     actions: tuple[list[Any], ...] = ()
+    drawn: int | None = None
 
 
 class InputMessage(NamedTuple):
@@ -85,7 +89,10 @@ class InputMessage(NamedTuple):
 
     def encode(self) -> bytes:
         """The message's bytes."""
-        items = [[item.seq, item.input, *item.actions] for item in self.items]
+        items = [
+            [item.seq, item.input, *(() if item.drawn is None else (item.drawn,)), *item.actions]
+            for item in self.items
+        ]
         return pack([INPUT, self.held, *items])
 
 

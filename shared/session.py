@@ -140,14 +140,23 @@ class ClientSession:
         self.state = ClientState.GONE
         self.closed = Close(CloseCode.NORMAL, "left")
 
-    def post(self, sample: Input | None, actions: list[tuple[int, Action]] | None = None) -> int:
-        """Queue one item; its seq. Where too many wait it is given up: then above `last_seq`."""
+    def post(
+        self,
+        sample: Input | None,
+        actions: list[tuple[int, Action]] | None = None,
+        drawn: int | None = None,
+    ) -> int:
+        """Queue one item; its seq. Where too many wait it is given up: then above `last_seq`.
+
+        `drawn` is the tick on the screen, where it is not the newest; for games that look back.
+        """
         if len(self._unacked) >= UNACKED_INPUTS_MAX:
             self.stats.inputs_given_up += 1
             return self._next_seq
         wire = None if sample is None else sample.to_wire()
         made = tuple([index, *action.to_wire()] for index, action in actions or ())
-        item = InputItem(self._next_seq, wire, made)
+        rewinds = self.welcome is not None and any(self.welcome.limits[4:5])
+        item = InputItem(self._next_seq, wire, made, drawn if rewinds else None)
         self._next_seq += 1
         self._unacked.append(item)
         self.stats.inputs_sent += 1
@@ -209,7 +218,7 @@ class ClientSession:
             self.stats.frames_skipped += max(0, (frame.tick - held) // every - 1)
         refusals = self._refusals(frame)
         self._acked(frame.ack)
-        self._since_report += 1
+        self._since_report += max(1, (frame.tick - held) // every) if held else 1
         if self._since_report >= REPORT_FRAMES:
             self._send([])
         return Outcome(framed=True, changes=changes, refusals=refusals)

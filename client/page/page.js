@@ -5,6 +5,7 @@ import { Lobby, find } from "./lobby.js";
 import { Play } from "./play.js";
 import { Share, roomPath } from "./share.js";
 import { byId } from "./dom.js";
+import { ownLine } from "./network.js";
 import { clean, problem } from "./name.js";
 
 /** @typedef {import("./lobby.js").Choice} Choice */
@@ -45,7 +46,7 @@ class Page {
     const game = this.lobby.game(asked);
     if (game && room && (plain || !game.web)) {
       this.#choice = { game, role, plain: true, room, options: {} };
-      const seated = await attempt(() => resume(game.name, { room, role }));
+      const seated = await attempt(() => resume(game.name, { room, role, url: this.#url }));
       if (seated) return this.#show(seated, this.#choice);
     }
     show("lobby");
@@ -70,12 +71,17 @@ class Page {
     this.#busy(true);
     notice("");
     const joined = await attempt(() =>
-      join(game.name, { name: player, role, room, options, fresh: true }),
+      join(game.name, { name: player, role, room, options, fresh: true, url: this.#url }),
     );
     this.#busy(false);
     if (joined) return this.#show(joined, choice);
     show("lobby");
     this.lobby.show(game.name, room ?? null);
+  }
+
+  /** Where to connect to, if not simply to this page's server. */
+  get #url() {
+    return this.lobby.status?.development ? ownLine() : undefined;
   }
 
   /** @param {boolean} busy */

@@ -7,6 +7,7 @@ import { Panel } from "./panel.js";
 import { Stage } from "./stage.js";
 import { api } from "./api.js";
 import { byId, make } from "./dom.js";
+import { Network } from "./network.js";
 import { find } from "./lobby.js";
 import { resultOf } from "./result.js";
 
@@ -32,6 +33,8 @@ export class Play {
   /** @type {Panel | null} */
   #panel = null;
   #numbers = 0;
+  /** In development only. @type {Network | null} */
+  #network = null;
   /**
    * A kill that was asked for and not yet survived: when and at which tick the socket was lost.
    * @type {{ tick: number, at: number, lost: boolean } | null}
@@ -62,7 +65,8 @@ export class Play {
     this.stop();
     this.#room = room;
     byId("title").textContent = room.player ? title : `${title}, watching`;
-    byId("development").hidden = !development;
+    byId("development").hidden = byId("network").hidden = !development;
+    if (development) void (this.#network ??= new Network(byId("network"))).begin();
     this.#kills(false);
     for (const what of /** @type {const} */ (["state", "status"]))
       room.on(what, () => this.#changed());
@@ -119,6 +123,8 @@ export class Play {
 
   #changed() {
     this.#lost();
+    // The process that answers now may be another, which knows of no knobs.
+    if (this.#room?.state === "live") void this.#network?.begin();
     this.#badge();
   }
 

@@ -18,15 +18,22 @@ from shared.messages import InputItem
 
 
 class Item(NamedTuple):
-    """An input item decoded by the game's declarations."""
+    """An input item decoded by the game's declarations.
+
+    `seen` is the tick its player saw when asking, 0 where that is not known.
+    """
 
     seq: int
     input: Input | None
     actions: tuple[Action, ...]
+    seen: int = 0
 
 
-def decode_items(game: Game, items: Sequence[InputItem]) -> list[Item]:
-    """Items checked against what the game declares; RemoteError names what is out of range."""
+def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[Item]:
+    """Items checked against what the game declares; RemoteError names what is out of range.
+
+    `held` is the tick that came with them: nobody saw a newer one.
+    """
     decode = game.input.from_wire
     found: list[Item] = []
     for item in items:
@@ -35,7 +42,7 @@ def decode_items(game: Game, items: Sequence[InputItem]) -> list[Item]:
             actions = tuple([_action(game, action) for action in item.actions])
         except ValueError as error:
             raise RemoteError(CloseCode.BAD_MESSAGE, f"input {item.seq}: {error}"[:120]) from None
-        found.append(Item(item.seq, sample, actions))
+        found.append(Item(item.seq, sample, actions, min(item.drawn or held, held)))
     return found
 
 
@@ -113,7 +120,7 @@ class Inbox:
             if spare > 0:
                 spare -= 1
                 skipped.append(item)
-                taken.append(Item(item.seq, None, item.actions))
+                taken.append(item._replace(input=None))
             else:
                 taken.append(item)
                 break

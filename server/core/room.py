@@ -326,6 +326,7 @@ class Room:
                 if sample is not None:
                     player.inputs_applied += 1
                 for item in taken:
+                    match.saw(player.id, item.seen)
                     if item.actions:
                         self._act(player, item, refusals)
             held = inbox.hold(sample, game.input_hold_ticks)

@@ -12,11 +12,13 @@ from server.core.lobby import is_room_id
 from server.core.metrics import Metrics
 from server.core.ports import Clock, Host, Listed, RoomPort
 from server.edge.files import Files
+from server.edge.network import Network
 from server.edge.qr import qr_svg, shared_address, wrong_path
 from server.edge.request import Request, Response
 from shared.schema import describe
 
 JSON: Final = "application/json"
+METHODS: Final = {"/api/kill": ("POST",), "/api/network": ("GET", "HEAD", "POST")}
 SETTLE_TRIES: Final = 500
 ROOMS_LISTED_MAX: Final = 200
 # What the page's form begins with where no room stands open: somebody to play against.
@@ -25,7 +27,7 @@ BOTS_USUAL: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the pages say of this server. `kill` is there in development only."""
+    """What the pages say of this server. `kill` and `network` are there in development only."""
 
     version: str
     development: bool
@@ -34,6 +36,7 @@ class Site:
     pages: Mapping[str, str]
     bots: Mapping[str, int] = field(default_factory=dict[str, int])
     kill: Callable[[], None] | None = None
+    network: Network | None = None
     pid: int = 0
     process: str = ""
     gauges: Callable[[], dict[str, float]] = field(default=dict)
@@ -63,16 +66,18 @@ class Api:
             "/api/rooms": self._rooms,
             "/api/qr": self._qr,
             "/api/kill": self._kill,
+            "/api/network": self._network,
         }
 
     async def answer(self, request: Request) -> Response:
         """One response to one request."""
         route = self._routes.get(request.path)
         if route is not None:
-            expected = "POST" if request.path == "/api/kill" else "GET"
-            if request.method not in (expected, "HEAD" if expected == "GET" else expected):
-                text = f"{request.path} takes {expected}\n".encode()
-                return Response(405, text, headers=(("Allow", expected),))
+            methods = METHODS.get(request.path, ("GET", "HEAD"))
+            if request.method not in methods:
+                allowed = ", ".join(method for method in methods if method != "HEAD")
+                text = f"{request.path} takes {allowed}\n".encode()
+                return Response(405, text, headers=(("Allow", allowed),))
             return await route(request)
         if request.path.startswith("/api/"):
             return await self._api(request)
@@ -204,14 +209,27 @@ class Api:
 
     async def _kill(self, request: Request) -> Response:
         site = self._site
-        origin = request.headers.get("origin")
         if site.kill is None:
             return _json({"error": "only a server started with --dev can be killed here"}, 403)
-        if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+        if _foreign(request):
             return _json({"error": "this page is not of this server"}, 403)
         ticks = {room.id: room.census.tick for room in self._host.rooms()}
         site.kill()
         return _json({"pid": site.pid, "rooms": ticks}, 202)
+
+    async def _network(self, request: Request) -> Response:
+        """How the knobs of a line stand; a POST turns them."""
+        network = self._site.network
+        if network is None:
+            return _json({"error": "only a server started with --dev has knobs to turn"}, 403)
+        if _foreign(request):
+            return _json({"error": "this page is not of this server"}, 403)
+        if request.method != "POST":
+            return _json(network.shown(request.query.get("line", "")))
+        try:
+            return _json(network.turn(request.body))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
 
     async def _found(self, name: str) -> list[Listed]:
         return [room for room in await self._host.listed() if room.room == name]
@@ -236,6 +254,12 @@ class Api:
             "epoch": room.epoch,
             "owner": room.owner,
         }
+
+
+def _foreign(request: Request) -> bool:
+    """Whether a page of another server asks."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
 
 
 def _json(value: Any, status: int = 200) -> Response:

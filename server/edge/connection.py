@@ -116,7 +116,7 @@ class Connection:
                 port.game.tick_rate,
                 port.game.send_every,
                 self._edge.schema(port.meta.game),
-                self._edge.limits,
+                (*self._edge.limits, port.game.rewind_ticks),
             ).encode()
         )
 
@@ -176,7 +176,7 @@ class Connection:
                 raise RemoteError(
                     CloseCode.TOO_FAST, f"more than {limits.INPUT_ITEMS_PER_S:g} inputs a second"
                 )
-        port.submit(session.player, decode_items(port.game, fresh))
+        port.submit(session.player, decode_items(port.game, fresh, message.held))
         self._edge.metrics.count("inputs_total", len(fresh))
 
     def _time(self, message: Time) -> None:

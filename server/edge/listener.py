@@ -11,9 +11,11 @@ from email.utils import formatdate
 from typing import Final
 
 from server.edge.address import Crowd, check_position, crowd_key
+from server.edge.backlog import Backlog
 from server.edge.handshake import Handshake, Verdict
 from server.edge.http import HttpConnection
 from server.edge.limits import EdgeCounters, EdgeLimits
+from server.edge.network import Network
 from server.edge.request import Handle, refusal
 from server.edge.websocket import Accept, WebSocket
 
@@ -33,7 +35,8 @@ class Listener:
     Give `protocol` to `loop.create_server`, call `start` in the loop, and at the end close the
     server, then the listener. `accept` and `handle` are the session layer's. `clock` is monotonic,
     `wall` the time of day (for Date headers), both in seconds. `origins` and `forwarded_position`
-    are as in `Handshake`. Raises ConfigError for an origin or a position that makes no sense.
+    are as in `Handshake`; `network`, in development, holds bytes back. Raises ConfigError for an
+    origin or a position that makes no sense.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Listener:
         forwarded_position: int | None = None,
         wall: Callable[[], float] = time.time,
         log: logging.Logger | None = None,
+        network: Network | None = None,
     ) -> None:
         check_position(forwarded_position)
         self.limits = limits
@@ -63,6 +67,7 @@ class Listener:
         self._accept = accept
         self._wall = wall
         self._loop = loop
+        self._network = network
         self._handshake = Handshake(
             origins=origins, forwarded_position=forwarded_position, log=self.library_log
         )
@@ -134,6 +139,10 @@ class Listener:
             await self._empty.wait()
         self.stop()
 
+    def backlog(self) -> Backlog:
+        """What waits to be read by peers, in this process and in its kernel, as of now."""
+        return Backlog.of([websocket.socket_queue() for websocket in self._websockets])
+
     # What connections ask of their listener.
 
     def date(self) -> str:
@@ -204,7 +213,12 @@ class Listener:
         self._websockets.add(websocket)
         self.counters.opened += 1
         self._gauge()
-        transport.set_protocol(websocket)
+        if self._network is None:
+            transport.set_protocol(websocket)
+        else:
+            gate = self.limits.write_gate_bytes
+            transport = self._network.between(transport, websocket, request.query, gate)
+            websocket.rewire(transport)
         transport.write(verdict.answer)
         websocket.begin(self._accept, request)
         if rest:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from server.edge.backlog import Queue
 from server.edge.framing import PING, Framing, frame_head
 from server.edge.handshake import RequestHead
 from server.edge.owner import Owner
@@ -81,6 +82,7 @@ class WebSocket(asyncio.Protocol):
         "_lingered",
         "_open",
         "_owner",
+        "_patience_s",
         "_pinged_at",
         "_receiver",
         "_stuffed",
@@ -106,7 +108,12 @@ class WebSocket(asyncio.Protocol):
         self._stuffed = False
         self._waiting = False
         self._pinged_at = 0.0
+        self._patience_s = 0.0
         self._lingered = 0
+
+    def rewire(self, transport: asyncio.Transport) -> None:
+        """Talk through another transport from now on; nothing was written yet."""
+        self._transport = transport
 
     def begin(self, accept: Accept, head: RequestHead) -> None:
         """Ask for the receiver; messages may follow."""
@@ -136,6 +143,10 @@ class WebSocket(asyncio.Protocol):
     def buffered(self) -> int:
         return self._transport.get_write_buffer_size()
 
+    def socket_queue(self) -> Queue:
+        """What waits to be read by this peer."""
+        return Queue.of(self.buffered(), self._transport.get_extra_info("socket"))
+
     def close(self, code: int, reason: str) -> None:
         if self._open:
             self._framing.close(code, reason)
@@ -157,6 +168,10 @@ class WebSocket(asyncio.Protocol):
             self._transport.abort()
             return
         if self._waiting:
+            if not self._framing.ponged and self._patience_s > 0:
+                # One ping at a time; a pong is looked for when the next would be due, and later.
+                self.due, self._patience_s = now + self._patience_s, 0.0
+                return
             if not self._framing.ponged:
                 counters.pings_unanswered += 1
                 self._drop(f"no pong within {limits.ping_timeout_s:g} s")
@@ -168,7 +183,8 @@ class WebSocket(asyncio.Protocol):
         self._framing.ponged = False
         self._waiting = True
         self._pinged_at = now
-        self.due = now + limits.ping_timeout_s
+        first_s = min(limits.ping_interval_s, limits.ping_timeout_s)
+        self.due, self._patience_s = now + first_s, limits.ping_timeout_s - first_s
         counters.pings += 1
         self._transport.write(PING)
 

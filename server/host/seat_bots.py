@@ -99,7 +99,7 @@ class SeatBots:
             kinds = {kind.__name__: index for index, kind in enumerate(room.game.actions)}
             posted = tuple([kinds[type(one).__name__], *one.to_wire()] for one in actions)
             item = InputItem(player.input_seq + 1, wire, posted)
-            return decode_items(room.game, [item])[0]
+            return decode_items(room.game, [item], room.match.tick)[0]
         except Exception as error:  # noqa: BLE001 - whatever a brain raises.
             if not self._faulty:
                 self._faulty = True

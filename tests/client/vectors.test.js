@@ -106,7 +106,8 @@ test("messages from the server are read as it meant them", () => {
       if (name === "message") continue;
       const own = message[names[name] ?? name];
       if (name === "token") assert.deepEqual(own, raw(value.bytes));
-      else if (name === "limits") assert.deepEqual(Object.values(own), value);
+      // These servers say nothing of looking back, which reads as 0.
+      else if (name === "limits") assert.deepEqual(Object.values(own), [...value, 0]);
       else
         assert.deepEqual(
           own,

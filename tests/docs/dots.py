@@ -48,6 +48,7 @@ class Say(Action):
 
 class Dots(Game):
     entities = (Dot,)
+    past_entities = (Dot,)
     input = Push
     actions = (Say,)
 
@@ -87,12 +88,19 @@ def examples() -> dict[str, bytes]:
         "JOIN": messages.Join(NONCE, "dots", {"bots": 2}, "Ada", build="example/1").encode(),
         "RESUME": messages.Resume(TOKEN, EPOCH, 2, 3).encode(),
         "INPUT": messages.InputMessage(
-            1, (InputItem(1, [1]), InputItem(2, [-1], ([0, "hi"],)))
+            1, (InputItem(1, [1]), InputItem(2, [-1], ([0, "hi"],), 1))
         ).encode(),
         "TIME to the server": messages.Time(1234.5).encode(),
         "LEAVE": messages.Leave().encode(),
         "WELCOME": messages.Welcome(
-            TOKEN, ROOM, EPOCH, player.id, game.tick_rate, game.send_every, describe(game)
+            TOKEN,
+            ROOM,
+            EPOCH,
+            player.id,
+            game.tick_rate,
+            game.send_every,
+            describe(game),
+            (16_384, 64, 8, 128, game.rewind_ticks),
         ).encode(),
         "FRAME from nothing": first,
         "FRAME": second,

@@ -72,7 +72,7 @@ def test_a_block_without_a_name_runs(source: str) -> None:
     assert len(made) > 2
 
 
-@pytest.mark.parametrize("name", ["walk", "guess", "fog"])
+@pytest.mark.parametrize("name", ["walk", "guess", "fog", "aim"])
 def test_a_game_of_the_page_plays_with_its_bots(
     name: str, written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +210,7 @@ def test_a_mistake_is_told_in_a_match(wrong: str, said: str, written: Path) -> N
 
 
 def test_the_settings_are_those_of_a_game() -> None:
-    words = {"the game's name": "", "one second": None, '"1"': "1"}
+    words = {"the game's name": "", "one second": None, "half a second": None, '"1"': "1", "()": ()}
     listed = {name: default for name, default, _ in table(PAGE, "## Settings and limits")}
     assert listed
     for name, default in listed.items():

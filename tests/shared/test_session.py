@@ -203,7 +203,12 @@ def test_who_has_nothing_to_send_still_reports() -> None:
     for tick in range(11, 10 + REPORT_FRAMES):
         session.receive(frame(tick, tick - 1))
     assert said(session) == [InputMessage(9 + REPORT_FRAMES, ())]
-    session.receive(frame(30, 10))
+    session.receive(frame(9 + REPORT_FRAMES + 2, 10))
+    assert session.outbox == []
+    # One frame that covers many is reported at once: the server waits to hear of it.
+    session.receive(frame(60, 10))
+    assert said(session) == [InputMessage(60, ())]
+    session.receive(frame(61, 60))
     assert session.outbox == []
 
 

@@ -16,7 +16,7 @@ from tests.server.edge.rig import Clock
     [
         ({"head_bytes_max": 0}, "head_bytes_max"),
         ({"close_timeout_s": -1.0}, "close_timeout_s"),
-        ({"ping_timeout_s": 21.0}, "ping_timeout_s"),
+        ({"ping_timeout_s": 0.0}, "ping_timeout_s"),
         ({"write_buffer_bytes_max": 64 * 1024}, "write_buffer_bytes_max"),
     ],
 )
