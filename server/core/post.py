@@ -5,7 +5,7 @@ letter  = [sender, request ...]      to a room, from the edge `sender`; to a pro
 request = [1, nonce, name, identity]              a seat, maybe the one the nonce has already
         | [2, player]                             give a seat up
         | [3, player, connection, first seq]      a session came on a new connection (0: a poll)
-        | [4, player, [seq, input or nil, [action ...]] ...]
+        | [4, player, [seq, input or nil, [action ...], seen] ...]
         | [5, [player ...], spectators]           whose connections are open at the sender
         | [6, reason]                             the game failed at the sender: end the room
         | [7, process or ""]                      hand the room over
@@ -133,7 +133,8 @@ def _wire(request: Request, game: Game | None) -> list[Any]:
 def _item_wire(item: Item, game: Game) -> list[Any]:
     sample = None if item.input is None else item.input.to_wire()
     kinds = game.actions
-    return [item.seq, sample, [[kinds.index(type(a)), *a.to_wire()] for a in item.actions]]
+    actions = [[kinds.index(type(action)), *action.to_wire()] for action in item.actions]
+    return [item.seq, sample, actions, item.seen]
 
 
 def _request(wire: Any, game: Game | None) -> Request:
@@ -160,9 +161,11 @@ def _request(wire: Any, game: Game | None) -> Request:
 
 def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:
     raw: list[InputItem] = []
+    ticks: list[int] = []
     for wire in wires:
         match wire:
-            case [int(seq), sample, list(), *_] if sample is None or is_list(sample):
+            case [int(seq), sample, list(), int(seen), *_] if sample is None or is_list(sample):
+                ticks.append(seen)
                 actions: list[Any] = wire[2]
                 if not all(is_list(action) and action for action in actions):
                     raise ValueError(f"not an action: {short(wire)}")
@@ -170,6 +173,7 @@ def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:
             case _:
                 raise ValueError(f"not an input: {short(wire)}")
     try:
-        return tuple(decode_items(game, raw))
+        items = decode_items(game, raw)
+        return tuple(item._replace(seen=at) for item, at in zip(items, ticks, strict=True))
     except RemoteError as error:
         raise ValueError(error.reason) from None

@@ -58,6 +58,7 @@ def test_the_owner_dies_and_the_match_goes_on_elsewhere(seed: int) -> None:
     async def scenario() -> None:
         world, processes = await three(seed)
         await world.play(6, 15)
+        heir = processes[0]
         for _ in range(2):
             [room] = {room for process in processes for room in process.owns()}
             owner = owner_of(processes, room)
