@@ -137,7 +137,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         config,
         games,
         store,
-        open_exchange(config.store, clock.now, secrets.token_bytes),
+        open_exchange(config.store, clock.now, secrets.token_bytes, log),
         clock,
         secrets.token_bytes,
         signing_secret(config),

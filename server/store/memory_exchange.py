@@ -96,7 +96,8 @@ class MemoryExchange:
     async def announce(self, listings: Sequence[Listing]) -> None:
         for listing in listings:
             self._listings[listing.room] = replace(listing, seated=())
-            self._making.pop(listing.key, None)
+            if listing.free > 0:
+                self._making.pop(listing.key, None)
             promises = self._promises.get(listing.room, {})
             for nonce in listing.seated:
                 promises.pop(nonce, None)

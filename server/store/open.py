@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
 from server.store.redis import RedisStore
 from server.store.redis_address import parse_address
+from server.store.redis_exchange import RedisExchange
 from server.store.sqlite import SqliteStore
 from shared.errors import ConfigError
 
@@ -48,11 +50,14 @@ def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
             )
 
 
-def open_exchange(url: str, now: Callable[[], float], chance: Callable[[int], bytes]) -> Exchange:
+def open_exchange(
+    url: str, now: Callable[[], float], chance: Callable[[int], bytes], log: logging.Logger
+) -> Exchange:
     """Return the exchange beside the store that `url` names, not yet opened.
 
-    What one process alone can use needs nothing outside it. `now` is a monotonic clock in seconds,
-    `chance` spreads reconnections.
+    What one process alone can use needs nothing outside it; `now` is its clock, monotonic, in
+    seconds. Through a Redis, `chance` spreads reconnections and `log` is told what was lost.
     """
-    del chance
+    if url.startswith(("redis://", "rediss://")):
+        return RedisExchange(parse_address(url), chance, log)
     return MemoryExchange(now)

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._broken: StoreUnavailable | None = None
+        self._heard: Callable[[Reply], None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._gone = asyncio.Event()
@@ -96,6 +97,20 @@ class Connection(asyncio.Protocol):
         self.ask(commands, then)
         return await answer
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that were written and are not yet on their way."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def listen(self, heard: Callable[[Reply], None]) -> None:
+        """From now on every reply goes to `heard`: what comes is no answer to one question."""
+        self._heard = heard
+
+    def say(self, commands: Sequence[bytes]) -> None:
+        """Write packed commands at once, after `listen`; nothing happens once it is broken."""
+        if self._broken is None and self._transport is not None:
+            self._transport.write(b"".join(commands))
+
     def drop(self, error: StoreUnavailable) -> None:
         """Break it; every open question is answered with `error`."""
         if self._broken is not None:
@@ -134,6 +149,9 @@ class Connection(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _NOTHING:
+                if self._heard is not None:
+                    self._heard(reply)
+                    continue
                 if not self._questions:
                     raise hiredis.ProtocolError(f"an answer to no question: {reply!r:.80}")
                 question = self._questions[0]

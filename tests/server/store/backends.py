@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
 from server.store.base import Append, Store
+from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
+from server.store.memory_exchange import MemoryExchange
 from server.store.redis import RedisStore
 from server.store.redis_address import Address
+from server.store.redis_exchange import RedisExchange
 from server.store.redis_scripts import scripts
 from server.store.sqlite import SqliteStore
 from server.store.sqlite_file import SqliteFile
@@ -20,6 +25,7 @@ from tests.server.store.valkey import Valkey
 ROOM = "room00000001"
 OTHER = "room00000002"
 META = b"\x00meta"
+LOG = logging.getLogger("tests.server.store")
 
 
 class WallClock:
@@ -30,6 +36,10 @@ class WallClock:
 
     def __call__(self) -> int:
         return self.now_ms
+
+    def seconds(self) -> float:
+        """The same, as the exchange's clock."""
+        return self.now_ms / 1000
 
 
 class UnfencedMemory(MemoryStore):
@@ -78,6 +88,14 @@ BACKENDS: dict[str, Callable[[Place], Store]] = {
     "sqlite-full": lambda place: SqliteStore(place.folder / "a.db", place.clock, "full"),
     "redis": lambda place: RedisStore(place.address(), place.clock),
 }
+EXCHANGES: dict[str, Callable[[Place, Exchange | None], Exchange]] = {
+    # What lives in a process has but one for all who are in it.
+    "memory": lambda place, other: other or MemoryExchange(place.clock.seconds),
+    "redis": lambda place, _: RedisExchange(
+        place.address(), random.Random(1).randbytes, LOG, place.clock.seconds
+    ),
+}
+"""Each makes an exchange, or one more beside the other, as another process would."""
 UNFENCED: dict[str, Callable[[Place], Store]] = {
     "memory": lambda place: UnfencedMemory(place.clock),
     "sqlite": lambda place: UnfencedSqlite(place.folder / "a.db", place.clock),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from server.store.base import Store
-from tests.server.store.backends import BACKENDS, Place, WallClock
+from server.store.exchange import Exchange
+from tests.server.store.backends import BACKENDS, EXCHANGES, Place, WallClock
 from tests.server.store.proxy import Proxy, proxied
 from tests.server.store.valkey import Valkey, running
 
@@ -52,3 +53,18 @@ async def store(request: pytest.FixtureRequest, place: Place) -> AsyncIterator[S
     await made.open()
     yield made
     await made.close()
+
+
+@pytest.fixture(params=EXCHANGES)
+async def exchanges(
+    request: pytest.FixtureRequest, place: Place
+) -> AsyncIterator[tuple[Exchange, Exchange]]:
+    """Those of two processes."""
+    make = EXCHANGES[request.param]
+    first = make(place, None)
+    await first.open()
+    second = make(place, first)
+    await second.open()
+    yield first, second
+    await second.close()
+    await first.close()

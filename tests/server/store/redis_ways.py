@@ -64,6 +64,15 @@ async def append_at_last(store: Store, *entries: Append) -> list[StoreError | No
                 await asyncio.sleep(0.02)
 
 
+async def heard(check: Callable[[], bool]) -> None:
+    """Wait until what was said is heard."""
+
+    async def asked() -> bool:
+        return check()
+
+    await until(asked)
+
+
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something has come to be."""
     for _ in range(1000):

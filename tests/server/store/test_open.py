@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from server.store.memory import MemoryStore
-from server.store.open import open_store
+from server.store.memory_exchange import MemoryExchange
+from server.store.open import open_exchange, open_store
 from server.store.redis import RedisStore
 from server.store.redis_address import Address
+from server.store.redis_exchange import RedisExchange
 from server.store.sqlite import SqliteStore
 from shared.errors import ConfigError
-from tests.server.store.backends import ROOM, WallClock
+from tests.server.store.backends import LOG, ROOM, WallClock
 from tests.server.store.test_sqlite import pragma
 
 
@@ -49,6 +52,17 @@ def test_a_redis_address_names_a_server_whose_own_clock_is_taken(
     assert isinstance(store, RedisStore)
     assert store._address == address
     assert store._rooms._wall_ms is None
+
+
+def test_the_exchange_is_in_what_the_store_is_in() -> None:
+    clock = WallClock()
+    for url in ("memory:", "sqlite:a.db"):
+        made = open_exchange(url, clock.seconds, random.Random(1).randbytes, LOG)
+        assert isinstance(made, MemoryExchange)
+    made = open_exchange("redis://cache/2?prefix=x", clock.seconds, random.Random(1).randbytes, LOG)
+    assert isinstance(made, RedisExchange)
+    assert made._address == Address("cache", db=2, prefix="x")
+    assert made._directory._now is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""The Lua scripts of the directory: who lives, which rooms are open, and who was promised a seat.
+
+All keys lie in one slot, since what they say of each other must change together:
+```
+{PREFIX}:processes  hash  name -> process         {PREFIX}:beats     zset  name by its last moment
+{PREFIX}:listings   hash  room -> listing         {PREFIX}:kinds     hash  room -> key
+{PREFIX}:promises   zset  room:nonce by its end   {PREFIX}:promised  hash  room -> promises open
+{PREFIX}:nonces     zset  nonce by its end        {PREFIX}:sent      hash  nonce -> room
+{PREFIX}:making     zset  key by its end          {PREFIX}:makers    hash  key -> nonce
+{PREFIX}:seats:KEY  zset  room by its seats that are neither taken nor promised
+```
+Moments are milliseconds of `ARGV[1]`, or of the Redis's own clock where that is empty. What is over
+is taken away by whoever asks next, so a seat is found without looking at every room.
+"""
+
+from __future__ import annotations
+
+from server.store.exchange import MAKING_S, NONCE_S, PROCESS_TTL_S, PROMISE_S
+from server.store.redis_scripts import Script
+
+DIRECTORY_KEYS = (
+    "processes",
+    "beats",
+    "listings",
+    "kinds",
+    "promises",
+    "promised",
+    "nonces",
+    "sent",
+    "making",
+    "makers",
+    "seats:",
+)
+
+_COMMON = f"""
+local TTL, PROMISE = {PROCESS_TTL_S * 1000:.0f}, {PROMISE_S * 1000:.0f}
+local NONCE, MAKING = {NONCE_S * 1000:.0f}, {MAKING_S * 1000:.0f}
+local PROCESSES, BEATS, LISTINGS, KINDS, PROMISES, PROMISED, NONCES, SENT, MAKINGS, MAKERS, SEATS =
+  unpack(KEYS)
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function ms(n) return string.format('%.0f', n) end
+local function forget(ends, fields)
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', ms(now))) do
+    redis.call('ZREM', ends, name)
+    redis.call('HDEL', fields, name)
+  end
+end
+"""
+
+_PROMISES = """
+local function unpromise(promise)
+  if redis.call('ZREM', PROMISES, promise) == 0 then return end
+  local room = string.match(promise, '^[^:]*')
+  if redis.call('HINCRBY', PROMISED, room, -1) <= 0 then redis.call('HDEL', PROMISED, room) end
+  local key = redis.call('HGET', KINDS, room)
+  if key then redis.call('ZINCRBY', SEATS .. key, 1, room) end
+end
+local function unlist(room)
+  local key = redis.call('HGET', KINDS, room)
+  if key then redis.call('ZREM', SEATS .. key, room) end
+  redis.call('HDEL', KINDS, room)
+  redis.call('HDEL', LISTINGS, room)
+end
+"""
+
+_BEAT = """
+redis.call('HSET', PROCESSES, ARGV[2], ARGV[3])
+redis.call('ZADD', BEATS, ms(now + TTL), ARGV[2])
+return 1
+"""
+
+_DEPART = """
+redis.call('HDEL', PROCESSES, ARGV[2])
+redis.call('ZREM', BEATS, ARGV[2])
+return 1
+"""
+
+_LIVING = """
+forget(BEATS, PROCESSES)
+return redis.call('HVALS', PROCESSES)
+"""
+
+_ANNOUNCE = """
+local n = 2
+while n <= #ARGV do
+  local room, key, free, listing, seated = unpack(ARGV, n, n + 4)
+  n = n + 5
+  for _ = 1, tonumber(seated) do
+    unpromise(room .. ':' .. ARGV[n])
+    n = n + 1
+  end
+  unlist(room)
+  redis.call('HSET', LISTINGS, room, listing)
+  redis.call('HSET', KINDS, room, key)
+  local promised = tonumber(redis.call('HGET', PROMISED, room) or '0')
+  redis.call('ZADD', SEATS .. key, tonumber(free) - promised, room)
+  if tonumber(free) > 0 then
+    redis.call('ZREM', MAKINGS, key)
+    redis.call('HDEL', MAKERS, key)
+  end
+end
+return 1
+"""
+
+_DELIST = """
+unlist(ARGV[2])
+redis.call('HDEL', PROMISED, ARGV[2])
+local beginning = ARGV[2] .. ':'
+for _, promise in ipairs(redis.call('ZRANGE', PROMISES, 0, -1)) do
+  if string.sub(promise, 1, #beginning) == beginning then redis.call('ZREM', PROMISES, promise) end
+end
+return 1
+"""
+
+_LISTINGS = """
+return redis.call('HVALS', LISTINGS)
+"""
+
+_FIND_SEAT = """
+local key, nonce = ARGV[2], ARGV[3]
+forget(NONCES, SENT)
+forget(MAKINGS, MAKERS)
+for _, promise in ipairs(redis.call('ZRANGEBYSCORE', PROMISES, '-inf', ms(now))) do
+  unpromise(promise)
+end
+local known = redis.call('HGET', SENT, nonce)
+if known and redis.call('HEXISTS', LISTINGS, known) == 1 then return {'seat', known} end
+local room = redis.call('ZRANGEBYSCORE', SEATS .. key, 1, '+inf', 'LIMIT', 0, 1)[1]
+if room then
+  if redis.call('ZADD', PROMISES, ms(now + PROMISE), room .. ':' .. nonce) == 1 then
+    redis.call('HINCRBY', PROMISED, room, 1)
+    redis.call('ZINCRBY', SEATS .. key, -1, room)
+  end
+  redis.call('ZADD', NONCES, ms(now + NONCE), nonce)
+  redis.call('HSET', SENT, nonce, room)
+  return {'seat', room}
+end
+local maker = redis.call('HGET', MAKERS, key)
+if maker and maker ~= nonce then return {'wait'} end
+redis.call('ZADD', MAKINGS, ms(now + MAKING), key)
+redis.call('HSET', MAKERS, key, nonce)
+return {'make'}
+"""
+
+BEAT = Script(_COMMON, _BEAT)
+DEPART = Script(_COMMON, _DEPART)
+LIVING = Script(_COMMON, _LIVING)
+ANNOUNCE = Script(_COMMON, _PROMISES, _ANNOUNCE)
+DELIST = Script(_COMMON, _PROMISES, _DELIST)
+LISTINGS = Script(_COMMON, _LISTINGS)
+FIND_SEAT = Script(_COMMON, _PROMISES, _FIND_SEAT)

@@ -1,0 +1,98 @@
+"""What a process says to the others through a Redis: all of one turn of the loop in one write.
+
+Nothing here waits. What is said while the Redis is away, or while too much of what was said before
+has not left, is lost, and the log says when that begins and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import hiredis
+
+from server.store.base import StoreUnavailable
+from server.store.redis_address import Address
+from server.store.redis_connection import Connection, Reply
+from server.store.redis_errors import refusal
+from server.store.redis_link import Link
+
+BACKLOG_BYTES_MAX = 8_000_000
+"""Some 3 s of 100 rooms at 30 Hz; `ANSWER_S` mostly ends a connection that hangs before that."""
+
+
+class Speaker:
+    """Publishes on, and asks by, a connection of its own; made closed."""
+
+    def __init__(
+        self, address: Address, answer_s: float, chance: Callable[[int], bytes], log: logging.Logger
+    ) -> None:
+        self._address = address
+        self._log = log
+        self._link = Link(address, answer_s, chance, self._connected, self._lost_link)
+        self._said: list[bytes] = []
+        self._lost = 0
+        self._refused = False
+
+    async def open(self) -> None:
+        """Connect; raise `StoreUnavailable` saying why that cannot be."""
+        await self._link.open()
+
+    async def close(self) -> None:
+        """Say what is left to say, and end."""
+        self._flush()
+        await self._link.close()
+
+    def publish(self, channel: bytes, message: bytes) -> None:
+        """Say something to all who listen to a channel, by the end of this turn of the loop."""
+        if not self._said:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._said.append(hiredis.pack_command((b"PUBLISH", channel, message)))
+
+    async def ask(self, command: bytes) -> Reply:
+        """One reply, after all that was said before; raise a `StoreError` where there is none."""
+        self._flush()
+        connection = self._link.connection
+        if connection is None:
+            raise self._link.unavailable()
+        (reply,) = await connection.replies(command)
+        if isinstance(reply, hiredis.ReplyError):
+            raise refusal(self._address, str(reply))
+        return reply
+
+    def _flush(self) -> None:
+        said, self._said = self._said, []
+        if not said:
+            return
+        connection = self._link.connection
+        if connection is None or connection.backlog > BACKLOG_BYTES_MAX:
+            if not self._lost:
+                self._log.warning("%s does not take what is told: it is lost", self._address)
+            self._lost += len(said)
+            return
+        if self._lost:
+            self._found()
+        connection.ask(said, self._answered)
+
+    def _answered(self, replies: list[Reply] | StoreUnavailable) -> None:
+        if self._refused or isinstance(replies, StoreUnavailable):
+            return
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                self._refused = True
+                self._log.error("%s", refusal(self._address, str(reply)))
+                return
+
+    def _connected(self, connection: Connection) -> None:
+        del connection
+        self._refused = False
+        if self._lost:
+            self._found()
+
+    def _found(self) -> None:
+        self._log.warning("%s takes what is told again; %d were lost", self._address, self._lost)
+        self._lost = 0
+
+    def _lost_link(self, error: StoreUnavailable) -> None:
+        self._log.warning("%s", error)
