@@ -115,17 +115,7 @@ class App:
         mounts = {"/client/": CLIENT}
         mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
         self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
-        self.listener = Listener(
-            accept=self.edge.accept,
-            handle=self.api.answer,
-            limits=edge_limits(config),
-            clock=clock.now,
-            origins=config.origins,
-            forwarded_position=config.forwarded_position,
-            wall=clock.wall_s,
-            log=log,
-            network=network,
-        )
+        self.listener = self._listener(clock, network)
 
     async def start(self, sock: socket.socket | None) -> None:
         """Open the store, take up its rooms, and accept.
@@ -156,6 +146,19 @@ class App:
         await self.host.stop()
         await self._exchange.close()
         await self._store.close()
+
+    def _listener(self, clock: Clock, network: Network | None) -> Listener:
+        return Listener(
+            accept=self.edge.accept,
+            handle=self.api.answer,
+            limits=edge_limits(self._config),
+            clock=clock.now,
+            origins=self._config.origins,
+            forwarded_position=self._config.forwarded_position,
+            wall=clock.wall_s,
+            log=self._log,
+            network=network,
+        )
 
     def _edge(self, clock: Clock, secret: bytes, chance: Chance) -> Edge:
         return Edge(

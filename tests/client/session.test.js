@@ -65,30 +65,6 @@ test("surplus items and unknown messages are ignored", () => {
   assert.equal(session.state, "live");
 });
 
-test("the tick on the screen goes with an item where the game looks back", () => {
-  const said = (/** @type {number[]} */ limits, /** @type {number | null} */ drawn) => {
-    const session = new Session(JOIN);
-    session.receive(welcome({ limits }), 0);
-    session.sampler = () => ({ x: 1 });
-    session.drawn = drawn;
-    session.receive(frame(10, 0, { chunks: PEOPLE }), 0);
-    session.act("Leap", {}, () => {});
-    session.receive(frame(11, 10), 0);
-    return session.outbox.map((bytes) => decode(bytes)[2]);
-  };
-  const plain = [
-    [1, [1, 0]],
-    [2, [1, 0], [1]],
-  ];
-  assert.deepEqual(said([...LIMITS, 10], 8), [
-    [1, [1, 0], 8],
-    [2, [1, 0], 8, [1]],
-  ]);
-  assert.deepEqual(said([...LIMITS, 10], null), plain, "nothing is drawn late");
-  assert.deepEqual(said([...LIMITS, 0], 8), plain, "the game does not look back");
-  assert.deepEqual(said(LIMITS, 8), plain, "a server from before");
-});
-
 test("frames apply by base and tick", () => {
   const session = live();
   const x = (q) => [[2, [], [0b10, [11], [q]]]];
@@ -183,17 +159,6 @@ test("with nothing to send, the tick held is reported every eighth frame", () =>
     for (let tick = 11; tick < 26; tick++) session.receive(frame(tick, tick - 1), 0);
     assert.equal(sent(session).length, 2, "reports");
   }
-});
-
-test("a frame that covers many is reported at once", () => {
-  const session = live();
-  session.outbox.length = 0;
-  session.receive(frame(14, 10), 0);
-  assert.deepEqual(session.outbox, []);
-  session.receive(frame(60, 10), 0);
-  assert.deepEqual(session.outbox.map(decode), [[3, 60]]);
-  session.receive(frame(61, 60), 0);
-  assert.equal(session.outbox.length, 1);
 });
 
 test("actions go with the next item, and the ack of their seq applies them", () => {

@@ -14,8 +14,9 @@ import pytest
 
 from holdfast import Game, Match
 from server.core.fanout import Fanout
-from server.core.inbox import decode_items
+from server.core.inbox import Item, decode_items
 from server.core.journal import encode_record, restore
+from server.core.post import Asked, decode_letter, encode_letter
 from server.core.room import Room, SeatRequest
 from server.loading import load_game
 from shared.from_client import decode_from_client
@@ -106,7 +107,7 @@ class Shooter:
         self.xs[view.tick] = view.all("Target")[0].x
         drawn = view.tick - self.behind
         if shoots and drawn in self.xs:
-            shot = self.room.game.actions[0]
+            shot: Any = self.room.game.actions[0]
             told = drawn if self.behind else None
             self.session.post(None, [(0, shot(x=self.xs[drawn]))], told)
         for payload in self.session.outbox:
@@ -162,6 +163,13 @@ def test_whoever_claims_to_have_seen_what_is_long_gone_is_held_to_the_bound(aim:
     fair = Shooter(aim, up=0, down=0, behind=aim.rewind_ticks - 1)
     fair.run(24)
     assert fair.row.hits == fair.row.shots > 8
+
+
+def test_what_was_seen_travels_in_letters_to_an_owner_elsewhere(aim: Game) -> None:
+    kind: Any = aim.actions[0]
+    shot = kind(x=2)
+    asked = Asked(7, (Item(3, None, (shot,), 41), Item(4, aim.input(), (), 0)))
+    assert decode_letter(encode_letter("edge", [asked], aim), aim) == ("edge", [asked])
 
 
 def test_shots_are_judged_alike_by_whoever_takes_the_room_over(aim: Game) -> None:
