@@ -97,7 +97,7 @@ while True: signal.pause()
     with supervised(worker) as running:
         running.wait_for("ready")
         running.process.terminate()
-        assert running.end() == 7
+        assert running.end() == 7, running.lines
         assert running.count("worker started") == 1
 
 
