@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { join } from "../../client/index.js";
+// Loaded before it is asked for, so that a test need not wait for a disk.
+import "../../client/polling.js";
 import { decode } from "../../client/msgpack.js";
 import { PEOPLE, TOKEN, close, frame, welcome } from "./coins.js";
 import { Store, World } from "./world.js";
