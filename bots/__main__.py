@@ -21,6 +21,7 @@ from .address import play_url
 from .brains import game_name, load_brain
 from .clock import LoopClock
 from .counters import asker
+from .line import Transport
 from .report import Report
 from .screen import Screen
 from .status import Status
@@ -72,6 +73,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         role=Role.SPECTATOR if arguments.spectate else Role.PLAYER,
         name=arguments.name,
         again=plays,
+        transport=Transport(arguments.transport),
     )
 
 
@@ -200,6 +202,11 @@ def _shared() -> argparse.ArgumentParser:
     )
     form: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
     add("--options", type=_option, metavar="NAME=VALUE", help=text, **form)
+    text = (
+        "websocket, polling, or auto: polling where no WebSocket gets through, and back again "
+        "(default websocket)"
+    )
+    add("--transport", choices=[*map(str, Transport)], default="websocket", help=text)
     add("--name", type=_name, default="bot", help="what the players are called (default bot)")
     add("--spectate", action="store_true", help="only watch")
     add("--seed", type=int, help="make chance repeatable: names of seats, brains, arrivals, churn")

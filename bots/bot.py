@@ -16,6 +16,7 @@ from shared.session import ClientSession, ClientState, Outcome
 from .brains import Brain
 from .clock import Clock
 from .connection import Connection
+from .line import Transport
 from .report import Tally
 from .shapes import Shapes
 from .wanderer import Wanderer
@@ -51,10 +52,13 @@ class Bot:
         connect: Connect,
         clock: Clock,
         rng: Random,
+        transport: Transport = Transport.WEBSOCKET,
     ) -> None:
         self.tally = Tally()
         self.session = ClientSession(join)
-        self.connection = Connection(url, self.session, self, connect=connect, clock=clock, rng=rng)
+        self.connection = Connection(
+            url, self.session, self, connect=connect, clock=clock, rng=rng, transport=transport
+        )
         self.arrived = asyncio.Event()
         self.end: Close | None = None
         self.watcher: Watcher | None = None
@@ -70,6 +74,7 @@ class Bot:
         self._framed_s = 0.0
         self._tick = 0
         self._resumed = False
+        self._renewals = 0
 
     @property
     def seated(self) -> bool:
@@ -130,9 +135,13 @@ class Bot:
         assert view is not None
         if self._framed_s:
             tally.gaps.add(now - self._framed_s)
-            if self._resumed:
+            if self.connection.renewals > self._renewals:
+                tally.renewal_gaps.add(now - self._framed_s)
+            elif self._resumed:
                 tally.resume_gaps.add(now - self._framed_s)
+        self._renewals = self.connection.renewals
         self._resumed = False
+        tally.polled = tally.polled or self.connection.polling
         self._framed_s = now
         if view.tick <= self._tick:
             tally.ticks_back += 1
@@ -195,7 +204,8 @@ class Bot:
         tally.bytes = stats.bytes
         tally.digests = stats.digests
         tally.divergence = stats.divergence
-        tally.resumes = max(0, self.connection.welcomes - 1)
+        tally.renewals = self.connection.renewals
+        tally.resumes = max(0, self.connection.welcomes - 1 - tally.renewals)
         tally.inputs_skipped = stats.inputs_skipped
         tally.given_up = stats.inputs_given_up
         tally.unacked = sum(carried for _, _, carried in self._sent)

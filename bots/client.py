@@ -29,6 +29,7 @@ from shared.view import View
 from .address import play_url
 from .clock import Clock, LoopClock
 from .connection import Connection
+from .line import Transport
 from .shapes import Shapes, Value
 from .websocket import Connect, open_websocket
 
@@ -65,6 +66,7 @@ async def join(
     room: str | None = None,
     role: Literal["player", "spectator"] = "player",
     identity: str | None = None,
+    transport: Literal["websocket", "polling", "auto"] = "auto",
     connect: Connect = open_websocket,
     clock: Clock | None = None,
 ) -> Room:
@@ -75,7 +77,14 @@ async def join(
     wishes = dict(options or {}) | ({"room": room} if room else {})
     rng = SystemRandom()
     seat = Join(rng.randbytes(NONCE_BYTES), game, wishes, name, Role[role.upper()], identity)
-    made = Room(play_url(url), seat, connect=connect, clock=clock or LoopClock(), rng=rng)
+    made = Room(
+        play_url(url),
+        seat,
+        connect=connect,
+        clock=clock or LoopClock(),
+        rng=rng,
+        transport=Transport(transport),
+    )
     try:
         await made.ready()
     except BaseException:
@@ -88,11 +97,18 @@ class Room:
     """A room as one of its players sees it. Everything runs on the event loop that joined."""
 
     def __init__(
-        self, url: str, seat: Join, *, connect: Connect, clock: Clock, rng: SystemRandom
+        self,
+        url: str,
+        seat: Join,
+        *,
+        connect: Connect,
+        clock: Clock,
+        rng: SystemRandom,
+        transport: Transport,
     ) -> None:
         self._session = ClientSession(seat)
         self._connection = Connection(
-            url, self._session, self, connect=connect, clock=clock, rng=rng
+            url, self._session, self, connect=connect, clock=clock, rng=rng, transport=transport
         )
         self._sample: Callable[[], Sample] | None = None
         self._asked: deque[tuple[tuple[int, Action], asyncio.Future[Answer]]] = deque()
@@ -116,6 +132,11 @@ class Room:
     def state(self) -> ClientState:
         """Where the session stands (docs/SESSION.md)."""
         return self._session.state
+
+    @property
+    def polling(self) -> bool:
+        """Whether the session travels by long polls now, as no WebSocket gets through."""
+        return self._connection.polling
 
     @property
     def reason(self) -> Close | None:

@@ -12,11 +12,13 @@ from typing import Protocol
 
 from shared.errors import TRY_AGAIN, CloseCode
 from shared.limits import REASON_CHARS_MAX
-from shared.messages import Close, Welcome, decode_from_server
+from shared.messages import Close, Frame, Welcome, decode_from_server
 from shared.session import ClientSession, ClientState, Outcome
 
 from .clock import Clock
-from .websocket import ABNORMAL, Connect, Socket
+from .line import Line, Transport
+from .polling import OpenPolls, open_polls
+from .websocket import ABNORMAL, Connect
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
@@ -28,6 +30,10 @@ CLOSE_WAIT_S = 2.0
 LOOK_S = 1.0
 # Spreads the clients of one server over a second, so that they do not return as one.
 RENEW_JITTER_S = 1.0
+# After so many sockets in a row on which no frame came, polls are tried.
+DEAD_SOCKETS_MAX = 2
+# How often a polling session tries a WebSocket again, give or take half.
+CLIMB_S = 20.0
 
 # RFC 6455 section 7.4.1: a close frame without a code; and the registry's "service restart".
 NO_CODE, SERVICE_RESTART = 1005, 1012
@@ -56,46 +62,12 @@ class Listener(Protocol):
         ...
 
 
-class _Line:
-    """One socket of the session: when it was last heard, and whether it is still of use."""
-
-    def __init__(self, owner: Connection, now_s: float) -> None:
-        self.socket: Socket | None = None
-        self.heard_s = now_s
-        self.least_wait_s = 0.0
-        self.over = asyncio.Event()
-        # Set when a renewal on this socket succeeded or failed.
-        self.settled = asyncio.Event()
-        self.closed = asyncio.Event()
-        self._owner = owner
-
-    def message(self, payload: bytes) -> None:
-        if not self.over.is_set():
-            self._owner.hear(self, payload)
-
-    def ended(self, code: int, reason: str) -> None:
-        self.closed.set()
-        if not self.over.is_set():
-            self._owner.end(self, code, reason)
-            self.close()
-
-    def send(self, payload: bytes) -> None:
-        if self.socket is not None:
-            self.socket.send(payload)
-
-    def close(self) -> None:
-        """Hear no more, and close the socket."""
-        self.over.set()
-        self.settled.set()
-        if self.socket is not None:
-            self.socket.close()
-
-
 class Connection:
     """Runs a session until it is gone.
 
     `_line` is spoken on and read. While the session is renewed, `_next` waits for its WELCOME;
-    then it is spoken on, and `_old` is read until the first frame has come on its successor.
+    then it is spoken on, and `_old` is read until the first frame has come on its successor. A line
+    may be made of polls; from such a one the session climbs back to a WebSocket as it is renewed.
     """
 
     def __init__(
@@ -107,18 +79,24 @@ class Connection:
         connect: Connect,
         clock: Clock,
         rng: Random,
+        transport: Transport = Transport.WEBSOCKET,
+        polls: OpenPolls = open_polls,
     ) -> None:
         self.welcomes = 0
+        self.renewals = 0
+        self._transport = transport
+        self._open_polls = polls
+        self._dead_sockets = 0
         self._url = url
         self._session = session
         self._listener = listener
         self._connect = connect
         self._clock = clock
         self._rng = rng
-        self._line: _Line | None = None
-        self._old: _Line | None = None
-        self._next: _Line | None = None
-        self._lines: list[_Line] = []
+        self._line: Line | None = None
+        self._old: Line | None = None
+        self._next: Line | None = None
+        self._lines: list[Line] = []
         self._renewal: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
@@ -126,6 +104,11 @@ class Connection:
     def gone(self) -> bool:
         """Whether the session has ended."""
         return self._session.state is ClientState.GONE
+
+    @property
+    def polling(self) -> bool:
+        """Whether the session travels by polls now."""
+        return self._line is not None and self._line.polls is not None
 
     async def run(self) -> Close:
         """Join, and stay connected until the session is gone; why it is."""
@@ -176,7 +159,7 @@ class Connection:
             self._session.closed = Close(code, reason[:REASON_CHARS_MAX])
         self._stop()
 
-    def hear(self, line: _Line, payload: bytes) -> None:
+    def hear(self, line: Line, payload: bytes) -> None:
         """A message came on one of the session's sockets."""
         session = self._session
         line.heard_s = self._clock.now()
@@ -203,7 +186,7 @@ class Connection:
             self._renewal = asyncio.ensure_future(self._renew(outcome.renew_ms / 1000))
         self.flush()
 
-    def end(self, line: _Line, code: int, reason: str) -> None:
+    def end(self, line: Line, code: int, reason: str) -> None:
         """One of the session's sockets closed without a CLOSE."""
         if line is not self._line or self._next is not None:
             return
@@ -218,7 +201,7 @@ class Connection:
             line.close()
             self._listener.troubled(code, reason)
 
-    def _sort(self, line: _Line, payload: bytes) -> bool:
+    def _sort(self, line: Line, payload: bytes) -> bool:
         """While two sockets are read: whether the session should take this message in."""
         try:
             message = decode_from_server(payload)
@@ -227,11 +210,16 @@ class Connection:
         if line is self._next:
             if isinstance(message, Welcome):
                 self._old, self._line, self._next = self._line, line, None
+                self.renewals += 1
                 line.settled.set()
                 return True
             if isinstance(message, Close):
                 # This instance will not have us, perhaps it leaves as well; the old one goes on.
                 line.close()
+            return False
+        view = self._session.view
+        if isinstance(message, Frame) and view is not None and message.tick <= view.tick:
+            # The other one was quicker; also where each begins from nothing.
             return False
         if isinstance(message, Close) and (line is self._old or self._next):
             # The seat's successor is on its way or here: so the old connection says goodbye.
@@ -241,36 +229,58 @@ class Connection:
 
     async def _once(self) -> float:
         """One connection from opening to end; the least wait before the next, in seconds."""
-        line = await self._open()
+        polls = self._transport is Transport.POLLING or self._dead_sockets >= DEAD_SOCKETS_MAX
+        frames = self._session.stats.frames
+        line = await self._open(polls=polls)
         if line is None:
+            self._note_dead(polls)
             return 0.0
         if self.gone:
             line.close()
             return 0.0
         self._line = line
         line.send(self._session.hello())
+        if polls and self._transport is Transport.AUTO:
+            self._renewal = asyncio.ensure_future(self._climb())
+        line = await self._serve(line)
+        self._end_renewal()
+        self._line = None
+        self._session.lost()
+        if self._session.stats.frames == frames:
+            self._note_dead(polls)
+        elif line.polls is None:
+            self._dead_sockets = 0
+        return line.least_wait_s
+
+    async def _serve(self, line: Line) -> Line:
+        """Wait for the end of the line in service, whichever that will be; that one."""
         while True:
             over = await self._clock.wait(line.over, LOOK_S)
-            if self._line is not line:
+            if self._line is not None and self._line is not line:
                 line = self._line
             elif not over:
                 if self._clock.now() - line.heard_s > SILENCE_S:
                     self._trouble(CloseCode.TIMED_OUT, f"silent for {SILENCE_S:g} s")
             elif self._next is None:
-                break
+                return line
             else:
                 await self._clock.wait(self._next.settled, SILENCE_S)
                 if self._line is line:
-                    break
-        self._end_renewal()
-        self._line = None
-        self._session.lost()
-        return line.least_wait_s
+                    return line
 
-    async def _open(self) -> _Line | None:
-        line = _Line(self, self._clock.now())
+    def _note_dead(self, polls: bool) -> None:
+        """A try brought no frame. Where polls fail as well, a WebSocket has the next turn."""
+        if self._transport is Transport.AUTO:
+            self._dead_sockets = DEAD_SOCKETS_MAX - 1 if polls else self._dead_sockets + 1
+
+    async def _open(self, *, polls: bool) -> Line | None:
+        line = Line(self, self._clock.now())
         try:
-            line.socket = await self._connect(self._url, line)
+            if polls:
+                line.polls = await self._open_polls(self._url, line, self._session.poll)
+                line.socket = line.polls
+            else:
+                line.socket = await self._connect(self._url, line)
         except OSError as error:
             self._listener.troubled(ABNORMAL, str(error))
             return None
@@ -280,24 +290,39 @@ class Connection:
 
     async def _renew(self, deadline_s: float) -> None:
         """Open a second socket and resume on it before the first one's deadline."""
-        clock, session = self._clock, self._session
+        clock = self._clock
         end_s, tries = clock.now() + deadline_s, 0
         await clock.sleep(self._rng.uniform(0, min(RENEW_JITTER_S, deadline_s / 10)))
-        while clock.now() < end_s:
-            line = self._next = await self._open()
-            if line is not None:
-                # The session stays live on the old socket until the new one is welcomed.
-                state = session.state
-                line.send(session.hello())
-                session.state = state
-                await clock.wait(line.settled, SILENCE_S)
-                if self._line is line:
-                    break
-                line.close()
-                self._next = None
+        while clock.now() < end_s and not await self._succeed():
             await clock.sleep(backoff_s(tries, self._rng))
             tries += 1
         self._renewal = None
+
+    async def _climb(self) -> None:
+        """From time to time, try to go on by WebSocket instead of polls."""
+        while True:
+            await self._clock.sleep(CLIMB_S * self._rng.uniform(0.5, 1.5))
+            if await self._succeed():
+                break
+        self._dead_sockets = 0
+        self._renewal = None
+
+    async def _succeed(self) -> bool:
+        """Open another socket beside the line in service; whether it took its place."""
+        session = self._session
+        line = self._next = await self._open(polls=False)
+        if line is None:
+            return False
+        # The session stays live on the old line until the new one is welcomed.
+        state = session.state
+        line.send(session.hello())
+        session.state = state
+        await self._clock.wait(line.settled, SILENCE_S)
+        if self._line is line:
+            return True
+        line.close()
+        self._next = None
+        return False
 
     def _end_renewal(self) -> None:
         if self._renewal is not None:

@@ -21,6 +21,9 @@ The report's keys, in order:
     inputs_unchecked    welcomed players for whom that was not possible
     resumes             times a session was taken up again on another socket
     resume_gap_ms       silence around such a resume: p50, p99, max
+    renewals            times another socket took over before the first one ended
+    renewal_gap_ms      time between the two frames around such a renewal: p50, p99, max
+    polled              sessions that travelled by long polls at some time
     ticks_back          frames whose tick was not above the one before
     player_changed      sessions that came back as another player, or in another room
     errors              what ended sockets or sessions against their will, and how often
@@ -99,6 +102,8 @@ class Tally:
     digests: int = 0
     divergence: int = 0
     resumes: int = 0
+    renewals: int = 0
+    polled: bool = False
     ticks_back: int = 0
     player_changed: int = 0
     inputs_sent: int = 0
@@ -110,6 +115,7 @@ class Tally:
     gaps: Times = field(default_factory=Times)
     acks: Times = field(default_factory=Times)
     resume_gaps: Times = field(default_factory=Times)
+    renewal_gaps: Times = field(default_factory=Times)
     errors: Counter[str] = field(default_factory=Counter[str])
 
     @property
@@ -142,12 +148,13 @@ def report(
 ) -> Report:
     """The findings of all sessions together; `troubles` are errors of no one session."""
     all_ = list(tallies)
-    gaps, acks, resume_gaps = Times(), Times(), Times()
+    gaps, acks, resume_gaps, renewal_gaps = Times(), Times(), Times(), Times()
     errors = Counter(troubles)
     for tally in all_:
         gaps.merge(tally.gaps)
         acks.merge(tally.acks)
         resume_gaps.merge(tally.resume_gaps)
+        renewal_gaps.merge(tally.renewal_gaps)
         errors.update(tally.errors)
     seated_s = sum(tally.seated_s for tally in all_)
     players = [tally for tally in all_ if tally.joined and tally.player]
@@ -171,6 +178,9 @@ def report(
         "inputs_unchecked": sum(tally.applied is None for tally in players),
         "resumes": sum(tally.resumes for tally in all_),
         "resume_gap_ms": resume_gaps.summary(),
+        "renewals": sum(tally.renewals for tally in all_),
+        "renewal_gap_ms": renewal_gaps.summary(),
+        "polled": sum(tally.polled for tally in all_),
         "ticks_back": sum(tally.ticks_back for tally in all_),
         "player_changed": sum(tally.player_changed for tally in all_),
         "errors": _most_common(errors),

@@ -17,6 +17,7 @@ from .bot import Bot
 from .brains import Brain
 from .clock import Clock
 from .counters import Ask
+from .line import Transport
 from .report import Report, report
 from .websocket import Connect
 
@@ -57,6 +58,7 @@ class Plan:
     role: Role = Role.PLAYER
     name: str = "bot"
     again: bool = False
+    transport: Transport = Transport.WEBSOCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,13 @@ class Swarm:
         name = f"{plan.name} {len(self._made) + 1}"
         join = Join(rng.randbytes(NONCE_BYTES), plan.game, plan.options, name, plan.role)
         bot = Bot(
-            plan.url, join, self._make_brain(), connect=self._connect, clock=self._clock, rng=rng
+            plan.url,
+            join,
+            self._make_brain(),
+            connect=self._connect,
+            clock=self._clock,
+            rng=rng,
+            transport=plan.transport,
         )
         self._made.append(bot)
         self._playing.append(bot)
@@ -176,8 +184,9 @@ class Swarm:
 
     async def _scout(self) -> None:
         """Find out with one bot, at once, what would otherwise be heard from all of them."""
-        socket = await self._connect(self._plan.url, _Nobody())
-        socket.close()
+        if self._plan.transport is Transport.WEBSOCKET:
+            socket = await self._connect(self._plan.url, _Nobody())
+            socket.close()
         bot = self._begin()
         await self._clock.wait(bot.arrived, SCOUT_S)
         if bot.seated or self._stopped.is_set():

@@ -11,16 +11,23 @@ import * as messages from "./messages.js";
  *   WebSocket: new (url: string, protocol: string) => WebSocket, random: () => number, now: () =>
  *   number,
  *   setTimeout: (then: () => void, ms: number) => any, clearTimeout: (timer: any) => void,
+ *   fetch: ((url: string, how: RequestInit) => Promise<Response>) | null,
  * }} World
  */
 /**
- * A socket; `said` once JOIN or RESUME went out on it.
- * @typedef {{ socket: WebSocket, since: number, said: boolean }} Link
+ * A socket, or `polls` in its shape; `said` once JOIN or RESUME went out on it, `framed` once a
+ * frame came.
+ * @typedef {{ socket: WebSocket, polls: boolean, since: number, said: boolean, framed: boolean }}
+ *   Link
  */
 
 const PULSE_MS = 500;
 /** A renewal begins within this, so that a drained process's clients do not all knock at once. */
 const RENEW_SPREAD_MS = 1000;
+/** After so many sockets in a row on which no frame came, polls are tried. */
+const DEAD_MAX = 2;
+/** How often a polling session tries a WebSocket again, give or take half. */
+const CLIMB_MS = 20_000;
 
 /** @type {World} */
 const BROWSER = {
@@ -30,6 +37,7 @@ const BROWSER = {
   // Timers of a browser refuse to be called as another object's methods.
   setTimeout: (then, ms) => setTimeout(then, ms),
   clearTimeout: (timer) => clearTimeout(timer),
+  fetch: (url, how) => fetch(url, how),
 };
 
 export class Connection {
@@ -40,6 +48,7 @@ export class Connection {
   /** Not yet welcomed. @type {Link | null} */
   #opening = null;
   #tries = 0;
+  #dead = 0;
   #heard = 0;
   #asked = 0;
   #began = 0;
@@ -85,11 +94,37 @@ export class Connection {
     this.world.clearTimeout(this.#pulse);
   }
 
+  /** Whether the session travels by long polls, as no WebSocket gets through. */
+  get polling() {
+    return !!this.#serving?.polls;
+  }
+
   #open() {
     this.#cancelRetry();
+    const { url, session, world } = this;
+    if (this.#dead < DEAD_MAX || this.#serving || !world.fetch)
+      return this.#begin(new world.WebSocket(url, "holdfast.1"), false);
+    const tries = ++this.#tries;
+    import("./polling.js").then(
+      ({ Polling }) => {
+        // Unless something else was begun, or the session ended, meanwhile.
+        if (tries === this.#tries && session.state !== "gone")
+          this.#begin(/** @type {any} */ (new Polling(url, session, world)), true);
+      },
+      () => {
+        this.#dead = 1;
+        this.#again();
+      },
+    );
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {boolean} polls
+   */
+  #begin(socket, polls) {
     const { session, world } = this;
-    const socket = new world.WebSocket(this.url, "holdfast.1");
-    const link = { socket, since: world.now(), said: false };
+    const link = { socket, polls, since: world.now(), said: false, framed: false };
     this.#opening = link;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
@@ -114,7 +149,7 @@ export class Connection {
     try {
       if (!(data instanceof ArrayBuffer))
         throw new RemoteError("a text message came; messages are binary");
-      this.#turn(link, this.session.receive(new Uint8Array(data), now));
+      this.#turn(link, this.session.receive(new Uint8Array(data), now, !!this.#retiring));
     } catch (error) {
       if (!(error instanceof RemoteError)) throw error;
       this.#dropAll(Code.BAD_MESSAGE);
@@ -136,6 +171,9 @@ export class Connection {
       this.#opening = null;
     } else if (turn.do === "framed" && link === this.#serving) {
       this.#tries = 0;
+      link.framed = true;
+      if (!link.polls) this.#dead = 0;
+      else if (!this.#opening && this.#retry === null) this.#climb();
       this.#drop(this.#retiring);
       this.#retiring = null;
     } else if (turn.do === "renew" && link === this.#serving && !this.#opening) {
@@ -160,6 +198,9 @@ export class Connection {
     const again = TRY_AGAIN.has(code) && retry !== null;
     const renewing = this.#opening?.said;
     this.#drop(link);
+    // Where polls fail as well, a WebSocket has the next turn.
+    if (link.polls) this.#dead = 1;
+    else if (!link.framed && !this.polling) this.#dead++;
     if (link === this.#retiring) this.#retiring = null;
     else if (link === this.#opening) {
       this.#opening = null;
@@ -180,7 +221,13 @@ export class Connection {
   /** @param {number | null} [least] milliseconds that the server asks to wait */
   #again(least = 0) {
     if (this.session.state === "gone") return;
+    if (this.polling) return this.#climb();
     this.#wait(Math.max(least ?? 0, backoff(this.#tries++, this.world.random)));
+  }
+
+  /** Tries a WebSocket again after a while; polls serve meanwhile. */
+  #climb() {
+    this.#wait(CLIMB_MS * (0.5 + this.world.random()));
   }
 
   /** @param {number} ms */

@@ -86,6 +86,11 @@ export class Room {
     return this.#session.status;
   }
 
+  /** Whether the session travels by long polls, as no WebSocket gets through. */
+  get polling() {
+    return this.#connection.polling;
+  }
+
   get schema() {
     return this.latest.schema;
   }

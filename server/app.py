@@ -29,6 +29,9 @@ from server.edge.files import Files
 from server.edge.limits import EdgeLimits
 from server.edge.listener import Listener
 from server.edge.network import Network
+from server.edge.polling import PATH as POLL_PATH
+from server.edge.polling import Polling
+from server.edge.request import Request, Response
 from server.host.host import RoomsHost
 from server.host.seat_bots import Brain
 from server.loading import LoadedGame, load_game
@@ -110,6 +113,7 @@ class App:
             development=config.dev,
         )
         self.edge = self._edge(clock, secret, chance)
+        self.polling = self._polling()
         network = Network(int.from_bytes(chance(8), "little")) if config.dev else None
         site = self._site(games, lan, kill if config.dev else None, network)
         mounts = {"/client/": CLIENT}
@@ -139,6 +143,7 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s / 2):
                 await self.host.drain()
+        self.polling.close()
         await self.listener.close(budget_s / 4)
         self.listener.stop()
         for task in list(self._tasks):
@@ -150,7 +155,7 @@ class App:
     def _listener(self, clock: Clock, network: Network | None) -> Listener:
         return Listener(
             accept=self.edge.accept,
-            handle=self.api.answer,
+            handle=self._answer,
             limits=edge_limits(self._config),
             clock=clock.now,
             origins=self._config.origins,
@@ -160,7 +165,22 @@ class App:
             network=network,
         )
 
+    async def _answer(self, request: Request) -> Response:
+        return await (self.polling if request.path == POLL_PATH else self.api).answer(request)
+
+    def _polling(self) -> Polling:
+        bounds = edge_limits(self._config)
+        return Polling(
+            self.edge,
+            origins=self._config.origins,
+            wait_s=self._config.poll_wait_s,
+            message_bytes_max=bounds.message_bytes_max,
+            sessions_max=bounds.http_connections_max,
+            per_address_max=bounds.connections_per_address_max,
+        )
+
     def _edge(self, clock: Clock, secret: bytes, chance: Chance) -> Edge:
+        rng, lifetime_s = Random(chance(16)), self._config.connection_lifetime_s
         return Edge(
             self.host,
             clock,
@@ -172,6 +192,7 @@ class App:
             message_bytes_max=self._config.message_bytes_max,
             later=lambda s, call: asyncio.get_running_loop().call_later(s, call),
             spawn=self._spawn,
+            lifetime_s=lambda: lifetime_s * rng.uniform(0.9, 1.1) if lifetime_s else None,
         )
 
     def _site(
@@ -210,6 +231,7 @@ class App:
         gauges: dict[str, float] = {
             "rooms": len(self.host.rooms()),
             "sessions": self.edge.sessions,
+            "polling_sessions": self.polling.sessions,
             "draining": int(self._draining),
         }
         counters = self.listener.counters

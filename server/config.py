@@ -126,6 +126,20 @@ class Config:
     connections_per_address_max: int = setting(
         200, whole(1, 1_000_000), "N", "open connections from one address (IPv6: from one /64)"
     )
+    connection_lifetime_s: float = setting(
+        3000.0,
+        seconds(0, 86_400),
+        "S",
+        "age, give or take a tenth, at which a WebSocket is renewed before the platform ends it; "
+        "0 for never",
+    )
+    poll_wait_s: float = setting(
+        4.0,
+        seconds(0.1, 20),
+        "S",
+        "longest wait for news of one long poll; clients take 5 seconds of silence for a loss, and "
+        "proxies end idle requests from 30 seconds on",
+    )
     rooms_max: int = setting(ROOMS_MAX, whole(1, 1_000_000), "N", "rooms owned by this process")
     digest_ticks: int = setting(
         100,

@@ -64,6 +64,16 @@ MESSAGES_BURST = 300
 
 # JOIN or RESUME must be the first message, and come within this.
 HELLO_TIMEOUT_S = 5.0
+# Messages in one long poll: RESUME, every unacknowledged input in two INPUTs, TIME or LEAVE, and as
+# many again.
+POLL_MESSAGES_MAX = 8
+# A polling player counts as connected for so long after a poll ended: a slow round trip and a lost
+# one.
+POLL_LINGER_S = 5.0
+# So long a new WebSocket may take to show that frames arrive, before polls take the seat back.
+PROVE_S = 3.0
+# After RENEW, time to open a second connection: several tries with backoff.
+RENEW_NOTICE_S = 60.0
 # A session token outlives a night; its seat may be gone before.
 TOKEN_LIFETIME_S = 24 * 3600
 # How long an absent player keeps the seat.
@@ -93,3 +103,4 @@ assert MESSAGE_BYTES_MAX <= WRITE_GATE_BYTES <= FRAME_BYTES_MAX <= CHECKPOINT_BY
 assert INPUT_ITEMS_PER_S > TICK_RATE_MAX, "one input a tick must be allowed at any tick rate"
 assert MESSAGES_PER_S > TICK_RATE_MAX
 assert GRACE_S < TOKEN_LIFETIME_S
+assert POLL_LINGER_S < TOO_SLOW_S, "who polls no more is gone before being called slow"

@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from .errors import TRY_AGAIN, CloseCode, RemoteError
+from .errors import TRY_AGAIN, CloseCode
 from .inputs import Action, Input
-from .limits import (
-    BEHIND_TICKS_MAX,
-    INPUT_ITEMS_MAX,
-    TOO_SLOW_S,
-    UNACKED_INPUTS_MAX,
-    WRITE_GATE_BYTES,
-)
+from .limits import INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
 from .messages import (
     Close,
     Digest,
@@ -36,10 +30,13 @@ from .messages import (
     decode_from_server,
 )
 from .schema import Schema, parse
+from .server_session import ServerSession
 from .view import Changes, View
 
 REPORT_FRAMES = 8
 STANDSTILL_FRAMES = 20
+# What a client has unacknowledged fits in two INPUTs, and with RESUME in a request's body.
+POLL_INPUTS_MAX = 2
 
 
 class ClientState(StrEnum):
@@ -119,13 +116,18 @@ class ClientSession:
 
     def hello(self) -> bytes:
         """The first message of a new connection: JOIN until welcomed, then RESUME."""
-        if self.welcome is None:
-            return self._join.encode()
-        self.state = ClientState.RESUMING
-        self.stats.resumes += 1
-        held = self.view.tick if self.view and not self._resync else 0
-        first = self._unacked[0].seq if self._unacked else self._next_seq
-        return Resume(self.welcome.token, self._epoch, held, first).encode()
+        if self.welcome is not None:
+            self.state = ClientState.RESUMING
+            self.stats.resumes += 1
+        return self._hello()
+
+    def poll(self) -> list[bytes]:
+        """The messages of a long poll: JOIN, or RESUME and every input not acknowledged."""
+        self.outbox.clear()
+        if self.welcome is not None and self._unacked:
+            self._repeat()
+        inputs, self.outbox = self.outbox[:POLL_INPUTS_MAX], []
+        return [self._hello(), *inputs]
 
     def lost(self) -> None:
         """The connection ended without a CLOSE."""
@@ -185,6 +187,13 @@ class ClientSession:
                 return self._closed(message)
             case _:
                 return Outcome()
+
+    def _hello(self) -> bytes:
+        if self.welcome is None:
+            return self._join.encode()
+        held = self.view.tick if self.view and not self._resync else 0
+        first = self._unacked[0].seq if self._unacked else self._next_seq
+        return Resume(self.welcome.token, self._epoch, held, first).encode()
 
     def _welcomed(self, message: Welcome) -> Outcome:
         if self.welcome is None or message.schema != self._schema:
@@ -280,66 +289,6 @@ class ClientSession:
         self._since_report = 0
         held = self.view.tick if self.view and not self._resync else 0
         self.outbox.append(InputMessage(held, tuple(items)).encode())
-
-
-class ServerSession:
-    """What an edge remembers of one connection of a session.
-
-    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported.
-    """
-
-    __slots__ = ("base", "first_tick", "held", "known", "player", "posted", "trouble_since")
-
-    def __init__(self, player: int, base: int, applied: int, first_seq: int, tick: int) -> None:
-        self.player = player
-        self.base = base
-        self.held = base
-        self.posted = max(applied, first_seq - 1)
-        self.first_tick = tick
-        self.trouble_since: int | None = None
-        self.known: dict[int, set[int]] | None = None
-
-    def take(self, message: InputMessage, tick: int) -> list[Any]:
-        """The items not taken before, in order; RemoteError for a gap or a tick never sent."""
-        if message.held > tick:
-            raise RemoteError(
-                CloseCode.BAD_MESSAGE,
-                f"tick held {message.held} was never sent; the newest is {tick}",
-            )
-        self.held = max(self.held, message.held)
-        fresh: list[Any] = []
-        for item in message.items:
-            if item.seq <= self.posted:
-                continue
-            if item.seq != self.posted + 1:
-                raise RemoteError(
-                    CloseCode.BAD_MESSAGE,
-                    f"input seq {item.seq} leaves a gap; the next is {self.posted + 1}",
-                )
-            self.posted = item.seq
-            fresh.append(item)
-        return fresh
-
-    def due(self, tick: int, tick_rate: int, buffered: int, send_every: int = 1) -> bool:
-        """Whether to send tick's frame now; skipped ones are covered by the next.
-
-        Clients report by frames, so what is behind is counted in ticks that are sent. RemoteError
-        once the reader has been behind for too long.
-        """
-        most = BEHIND_TICKS_MAX * send_every
-        if buffered <= WRITE_GATE_BYTES and (
-            tick - self.held < most or tick - self.first_tick < most
-        ):
-            self.trouble_since = None
-            return True
-        if self.trouble_since is None:
-            self.trouble_since = tick
-        if tick - self.trouble_since > TOO_SLOW_S * tick_rate:
-            raise RemoteError(
-                CloseCode.TOO_SLOW,
-                f"no frame was read, or no tick held reported, for {TOO_SLOW_S:g} s",
-            )
-        return buffered <= WRITE_GATE_BYTES and tick - self.base >= tick_rate
 
 
 __all__ = ["ClientSession", "ClientState", "ClientStats", "Outcome", "ServerSession"]

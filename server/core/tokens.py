@@ -1,10 +1,11 @@
 """Session tokens: signed proof of a seat, opaque to clients.
 
 ```
-token = version u8 | issued s u32 | player u32 | nonce 16 | room utf-8 | HMAC-SHA256, 16 bytes
+token = version u8 | issued ms u64 | player u32 | nonce 16 | room utf-8 | HMAC-SHA256, 16 bytes
 ```
 The nonce is the one the seat was joined with, so that a token of a seat given up proves nothing
-for the seat's next holder. `now_s` is seconds since 1970, given by the caller.
+for the seat's next holder. Of two tokens of a seat the one issued later is of the newer connection:
+that is all by which they differ. `now_s` is seconds since 1970, given by the caller.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass
 from shared.errors import CloseCode, RemoteError
 from shared.limits import NONCE_BYTES, TOKEN_BYTES_MAX, TOKEN_LIFETIME_S
 
-_HEAD = struct.Struct(f"<BII{NONCE_BYTES}s")
+_HEAD = struct.Struct(f"<BQI{NONCE_BYTES}s")
 _MAC_BYTES = 16
-_VERSION = 1
+_VERSION = 2
 # Clocks of two processes may differ a little without either being wrong.
 _SKEW_S = 300
 
@@ -35,7 +36,7 @@ class Seat:
 
 def issue(secret: bytes, seat: Seat, now_s: float) -> bytes:
     """A token for a seat."""
-    head = _HEAD.pack(_VERSION, int(now_s), seat.player, seat.nonce)
+    head = _HEAD.pack(_VERSION, round(now_s * 1000), seat.player, seat.nonce)
     body = head + seat.room.encode()
     token = body + _mac(secret, body)
     assert len(token) <= TOKEN_BYTES_MAX
@@ -47,12 +48,18 @@ def check(secret: bytes, token: bytes, now_s: float) -> Seat:
     body, mac = token[:-_MAC_BYTES], token[-_MAC_BYTES:]
     if len(body) < _HEAD.size or not hmac.compare_digest(mac, _mac(secret, body)):
         raise RemoteError(CloseCode.BAD_TOKEN, "this session token was not issued here")
-    version, issued_s, player, nonce = _HEAD.unpack_from(body)
+    version, issued, player, nonce = _HEAD.unpack_from(body)
     if version != _VERSION:
         raise RemoteError(CloseCode.BAD_TOKEN, "this session token is of another release; join")
-    if not -_SKEW_S <= now_s - issued_s <= TOKEN_LIFETIME_S:
+    if not -_SKEW_S <= now_s - issued / 1000 <= TOKEN_LIFETIME_S:
         raise RemoteError(CloseCode.BAD_TOKEN, "this session token has expired; join again")
     return Seat(body[_HEAD.size :].decode(), player, nonce)
+
+
+def issued_ms(token: bytes) -> int:
+    """When a token that `check` took was issued, in milliseconds since 1970."""
+    issued: int = _HEAD.unpack_from(token)[1]
+    return issued
 
 
 def _mac(secret: bytes, body: bytes) -> bytes:

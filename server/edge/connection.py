@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
-from server.core.inbox import decode_items
 from server.core.lobby import clean_name
 from server.core.room import SeatRequest
-from server.core.tokens import Seat
+from server.core.tokens import Seat, issued_ms
 from server.edge.follower import RoomFollower
+from server.edge.intake import take_inputs
 from server.edge.limits import Budget
 from server.edge.websocket import Peer
 from shared import limits
@@ -25,12 +26,12 @@ from shared.messages import (
     InputMessage,
     Join,
     Leave,
+    Renew,
     Resume,
     Role,
     Time,
     TimeAnswer,
     ToServer,
-    Welcome,
 )
 from shared.session import ServerSession
 
@@ -50,16 +51,22 @@ class State(Enum):
 class Connection:
     """A `Receiver` for its WebSocket and a `Talker` for its room."""
 
+    polling = False
+
     __slots__ = (
         "_edge",
         "_follower",
+        "_issued_ms",
         "_items",
         "_messages",
         "_peer",
+        "_proven",
         "_seat",
         "_session",
         "_state",
         "_timer",
+        "_welcomed_s",
+        "renewing",
     )
 
     def __init__(self, edge: Edge, peer: Peer) -> None:
@@ -69,6 +76,10 @@ class Connection:
         self._follower: RoomFollower | None = None
         self._session: ServerSession | None = None
         self._seat: Seat | None = None
+        self._issued_ms = 0
+        self._welcomed_s = 0.0
+        self._proven = False
+        self.renewing = False
         now = edge.clock.now
         self._messages = Budget(limits.MESSAGES_PER_S, limits.MESSAGES_BURST, now)
         self._items = Budget(limits.INPUT_ITEMS_PER_S, limits.INPUT_ITEMS_BURST, now)
@@ -106,19 +117,37 @@ class Connection:
         self._seat = seat
         self._session = session
         assert self._follower is not None
-        port = self._follower.port
-        self.send(
-            Welcome(
-                self._edge.token(seat),
-                port.id,
-                port.epoch,
-                seat.player,
-                port.game.tick_rate,
-                port.game.send_every,
-                self._edge.schema(port.meta.game),
-                (*self._edge.limits, port.game.rewind_ticks),
-            ).encode()
-        )
+        token = self._edge.token(seat)
+        self._issued_ms = issued_ms(token)
+        self._welcomed_s = self._edge.clock.now()
+        self.send(self._edge.welcome(seat, self._follower.port, token))
+        lifetime_s = self._edge.lifetime_s()
+        if lifetime_s is not None:
+            notice_s = min(limits.RENEW_NOTICE_S, lifetime_s / 2)
+            self._timer = self._edge.later(lifetime_s, partial(self.renew, notice_s))
+
+    def renew(self, deadline_s: float) -> None:
+        """Ask for a second connection; this one is closed at the deadline, come what may."""
+        if self._state is State.LIVE:
+            self.renewing = True
+            self._edge.metrics.count("renewals_total")
+            self._timer.cancel()
+            self._timer = self._edge.later(deadline_s, self._too_old)
+            self.send(Renew(round(deadline_s * 1000)).encode())
+
+    def yields_to(self, issued: int, /) -> bool | None:
+        """Whether a poll may take the seat, by when the token was issued that it names.
+
+        Who names the token of this connection's WELCOME, or a later one, has heard it: the socket
+        has died on them. An older token counts until the first frame is known to have arrived here,
+        for which there is a while.
+        """
+        if issued >= self._issued_ms:
+            return True
+        if self._proven:
+            return False
+        young = self._edge.clock.now() - self._welcomed_s < limits.PROVE_S
+        return None if young else True
 
     def send(self, payload: bytes) -> None:
         """Send one message."""
@@ -164,20 +193,10 @@ class Connection:
         follower, session = self._follower, self._session
         assert follower is not None
         assert session is not None
-        port = follower.port
-        # A client may hold more than the journal, if the store lost its tail with the machine.
-        fresh = session.take(message, max(session.base, session.held))
-        if not fresh:
-            return
-        if not session.player:
-            raise bad("a spectator has no inputs; report the tick held without items")
-        for _ in fresh:
-            if not self._items.spend():
-                raise RemoteError(
-                    CloseCode.TOO_FAST, f"more than {limits.INPUT_ITEMS_PER_S:g} inputs a second"
-                )
-        port.submit(session.player, decode_items(port.game, fresh, message.held))
-        self._edge.metrics.count("inputs_total", len(fresh))
+        take_inputs(follower.port, session, message, self._items, self._edge.metrics)
+        if not self._proven and message.held > session.first_tick:
+            self._proven = True
+            follower.prove(self)
 
     def _time(self, message: Time) -> None:
         assert self._session is not None
@@ -223,6 +242,9 @@ class Connection:
         except Exception:
             self.end(CloseCode.INTERNAL_ERROR, "the server failed; try again")
             raise
+
+    def _too_old(self) -> None:
+        self.end(CloseCode.GOING_AWAY, "this connection has reached its age; resume")
 
     def _silent_too_long(self) -> None:
         self.end(

@@ -11,10 +11,11 @@ from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Host, RoomPort
 from server.core.tokens import Seat
 from server.edge.connection import Connection
-from server.edge.follower import RoomFollower
+from server.edge.follower import RoomFollower, Talker
 from server.edge.handshake import RequestHead
 from server.edge.websocket import Peer
 from shared.limits import ACTIONS_PER_ITEM_MAX, INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
+from shared.messages import Welcome
 from shared.schema import describe
 
 
@@ -26,7 +27,10 @@ class Timer(Protocol):
 
 
 class Edge:
-    """Makes connections and keeps what they need; `accept` is the listener's."""
+    """Makes connections and keeps what they need; `accept` is the listener's.
+
+    `lifetime_s` is drawn for each connection: the age at which it is renewed, None for never.
+    """
 
     def __init__(
         self,
@@ -41,16 +45,19 @@ class Edge:
         message_bytes_max: int,
         later: Callable[[float, Callable[[], None]], Timer],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        lifetime_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.host = host
         self.clock = clock
         self.metrics = metrics
         self.later = later
         self.spawn = spawn
+        self.lifetime_s = lifetime_s
         self._log = log
         self._secret = secret
         self._chance = chance
         self._digest_ticks = digest_ticks
+        self._issued_ms = 0
         self.limits = (
             message_bytes_max,
             INPUT_ITEMS_MAX,
@@ -86,9 +93,34 @@ class Edge:
             self._followers[port.id] = follower
         return follower
 
+    def renew_all(self, deadline_s: float) -> None:
+        """Ask every live connection for a successor, which another process may take."""
+        for connection in list(self._connections):
+            connection.renew(deadline_s)
+
+    def holder(self, room: str, player: int) -> Talker | None:
+        """The connection on which a player of a room is served here."""
+        follower = self._followers.get(room)
+        return None if follower is None or not player else follower.holder(player)
+
     def token(self, seat: Seat) -> bytes:
-        """A new session token for a seat."""
-        return tokens.issue(self._secret, seat, self.clock.wall_s())
+        """A new session token for a seat; the later of two is always known by its time."""
+        self._issued_ms = max(self._issued_ms + 1, round(self.clock.wall_s() * 1000))
+        return tokens.issue(self._secret, seat, self._issued_ms / 1000)
+
+    def welcome(self, seat: Seat, port: RoomPort, token: bytes) -> bytes:
+        """The WELCOME to a seat."""
+        game = port.game
+        return Welcome(
+            token,
+            port.id,
+            port.epoch,
+            seat.player,
+            game.tick_rate,
+            game.send_every,
+            self.schema(port.meta.game),
+            (*self.limits, game.rewind_ticks),
+        ).encode()
 
     def check(self, token: bytes) -> Seat:
         """The seat a token proves; RemoteError says why it proves none."""

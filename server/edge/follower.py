@@ -16,6 +16,7 @@ from server.core.metrics import Metrics
 from server.core.ports import Publication, RoomPort
 from server.core.room import SeatRequest
 from server.core.tokens import Seat
+from server.edge.seats import Seats
 from shared.errors import CloseCode, GameError, RemoteError
 from shared.limits import FRAME_BYTES_MAX
 from shared.match import PLAYER_TABLE
@@ -38,6 +39,23 @@ class Talker(Protocol):
 
     def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
         """Close, saying why."""
+
+    @property
+    def polling(self) -> bool:
+        """Whether it is a row of polls instead of a socket."""
+        ...
+
+    @property
+    def renewing(self) -> bool:
+        """Whether it was told to renew, so that it may go on beside its successor for a while."""
+        ...
+
+    def yields_to(self, issued: int, /) -> bool | None:
+        """Whether a poll may take its seat, by when the token was issued that the poll names.
+
+        None says that it is too early to tell.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class RoomFollower:
         # The connection each player's session has here, and whether its row has shown it yet.
         self._connections: dict[int, tuple[int, bool]] = {}
         self._sessions: dict[Talker, ServerSession] = {}
-        self._by_player: dict[int, Talker] = {}
+        self._seats: Seats[Talker] = Seats()
         self._seating: dict[bytes, Talker] = {}
         self._arrivals: list[_Arrival] = []
         self._moved = True
@@ -85,7 +103,7 @@ class RoomFollower:
     @property
     def spectators(self) -> int:
         """How many of them watch."""
-        return len(self._sessions) - len(self._by_player)
+        return len(self._sessions) - self._seats.connections
 
     def join(self, talker: Talker, request: SeatRequest) -> None:
         """Seat a player at the next tick."""
@@ -102,9 +120,10 @@ class RoomFollower:
     def leave(self, talker: Talker) -> None:
         """A connection is gone; its seat stays."""
         session = self._sessions.pop(talker, None)
-        if session is not None and self._by_player.get(session.player) is talker:
-            del self._by_player[session.player]
-            self._connections.pop(session.player, None)
+        if session is not None:
+            self._seats.drop(session.player, talker)
+            if self._seats.holder(session.player) is None:
+                self._connections.pop(session.player, None)
         self._seating = {n: other for n, other in self._seating.items() if other is not talker}
         self._arrivals = [arrival for arrival in self._arrivals if arrival.talker is not talker]
         self._moved = True
@@ -113,6 +132,17 @@ class RoomFollower:
             self.port.present(set(), 0)
             self._idle(self)
 
+    def holder(self, player: int) -> Talker | None:
+        """The connection on which a player is served here."""
+        return self._seats.holder(player)
+
+    def prove(self, talker: Talker) -> None:
+        """Frames arrive on this connection: the one it renews has served its time."""
+        session = self._sessions.get(talker)
+        if session is not None:
+            retired = self._seats.prove(session.player, talker)
+            self._retire(retired, "this connection was renewed")
+
     def published(self, publication: Publication) -> None:
         """Settle joins, send this tick's frames, and tell the room who is here."""
         tick = self._committed = publication.commit.tick
@@ -120,10 +150,10 @@ class RoomFollower:
         for arrival in self._take_arrivals():
             self._admit(arrival, tick)
         self._dismiss(publication.left)
-        self._retire()
+        self._move_out()
         if self._moved:
             self._moved = False
-            self.port.present(set(self._by_player), self.spectators)
+            self.port.present(self._seats.players, self.spectators)
         if tick % self.port.game.send_every == 0:
             try:
                 self._send(publication, tick)
@@ -180,25 +210,39 @@ class RoomFollower:
         first_seq = resume.first_seq if resume is not None else 1
         session = ServerSession(seat.player, base, applied, first_seq, tick)
         session.held = resume.held if resume is not None else 0
+        session.renews = resume is not None
         if seat.player:
-            connection = self._draw()
-            self._connections[seat.player] = (connection, False)
-            self.port.resume(seat.player, connection, first_seq)
-            older = self._by_player.get(seat.player)
-            if older is not None:
-                self._sessions.pop(older, None)
-                older.end(CloseCode.REPLACED, "another connection took this seat")
-            self._by_player[seat.player] = talker
+            self._sit(seat.player, talker, first_seq)
         self._sessions[talker] = session
         self._moved = True
         talker.welcome(seat, session)
+
+    def _sit(self, player: int, talker: Talker, first_seq: int) -> None:
+        """Serve a player on this connection from now on."""
+        connection = 0
+        if talker.polling:
+            # Polls come and go, anywhere: they leave the row's connection as it is.
+            self._connections.pop(player, None)
+        else:
+            connection = self._draw()
+            self._connections[player] = (connection, False)
+        self.port.resume(player, connection, first_seq)
+        self._retire(self._seats.take(player, talker), "another connection took this seat")
+
+    def _retire(self, talker: Talker | None, reason: str) -> None:
+        if talker is not None:
+            self._sessions.pop(talker, None)
+            talker.end(CloseCode.REPLACED, reason)
 
     def _dismiss(self, left: tuple[int, ...]) -> None:
         for player in left:
             self._close(player, CloseCode.ROOM_CLOSED, "the seat was given up")
 
-    def _retire(self) -> None:
-        """Close the connections whose sessions have gone on elsewhere, as the players' rows say."""
+    def _move_out(self) -> None:
+        """Close the connections whose sessions have gone on elsewhere, as the players' rows say.
+
+        One that was told to renew goes on to its deadline: until then its client may need it.
+        """
         table = self.port.match.tables[PLAYER_TABLE]
         bit = 1 << (1 + list(table.kind._fields).index("connection"))  # pyright: ignore[reportPrivateUsage]
         for change in self.port.match.history.newest:
@@ -209,15 +253,15 @@ class RoomFollower:
                 connection, shown = self._connections.get(player, (0, False))
                 if row is None or not connection:
                     continue
+                holder = self._seats.holder(player)
                 if row.connection == connection:
                     self._connections[player] = (connection, True)
-                elif shown:
+                elif shown and not (holder is not None and holder.renewing):
                     self._close(player, CloseCode.REPLACED, "another connection took this seat")
 
     def _close(self, player: int, code: CloseCode, reason: str) -> None:
-        talker = self._by_player.pop(player, None)
         self._connections.pop(player, None)
-        if talker is not None:
+        for talker in self._seats.clear(player):
             self._sessions.pop(talker, None)
             self._moved = True
             talker.end(code, reason)

@@ -68,7 +68,7 @@ class Handshake:
         forwarded_position: int | None,
         log: logging.Logger,
     ) -> None:
-        self._origins = None if origins is None else frozenset(map(_parsed_setting, origins))
+        self._origins = parsed_origins(origins)
         self._position = forwarded_position
         self._log = log
 
@@ -159,6 +159,11 @@ def admits(origin: str, host: str, origins: Collection[tuple[str, str, int]] | N
     if match is None:
         return False
     return (name, port) == (match[1], int(match[2] or _DEFAULT_PORTS[scheme]))
+
+
+def parsed_origins(origins: Collection[str] | None) -> frozenset[tuple[str, str, int]] | None:
+    """The setting as `admits` takes it; ConfigError for an origin that is none."""
+    return None if origins is None else frozenset(map(_parsed_setting, origins))
 
 
 def parse_origin(origin: str) -> tuple[str, str, int] | None:

@@ -34,3 +34,11 @@ test("the SDK's code, comments and indentation aside, stays small when compresse
   const bytes = gzipSync([...found.values()].map(code).join(""), { level: 9 }).length;
   assert.ok(bytes < BYTES_MAX, `${bytes} bytes`);
 });
+
+test("what is loaded only where no WebSocket gets through is not loaded elsewhere, and small", () => {
+  const later = new URL("polling.js", INDEX);
+  assert.equal(modules(INDEX).has(later.href), false);
+  assert.match(readFileSync(new URL("connection.js", INDEX), "utf8"), /import\("\.\/polling\.js"\)/);
+  const bytes = gzipSync(code(readFileSync(later, "utf8")), { level: 9 }).length;
+  assert.ok(bytes < 2 * 1024, `${bytes} bytes`);
+});

@@ -21,6 +21,8 @@ export class World {
     };
   }
 
+  /** No polls, unless a test gives some. */
+  fetch = null;
   random = () => 0;
   now = () => this.time;
   setTimeout = (then, ms) => {

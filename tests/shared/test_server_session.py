@@ -41,6 +41,30 @@ def test_only_a_resume_jumps_ahead() -> None:
     assert served(applied=9, first_seq=0).posted == 9
 
 
+def test_a_renewed_session_begins_above_what_was_acknowledged_on_the_other_connection() -> None:
+    session = served()
+    session.renews = True
+    assert [item.seq for item in session.take(items(8, 9), tick=100)] == [8, 9]
+    with pytest.raises(RemoteError, match="input seq 11 leaves a gap; the next is 10"):
+        session.take(items(11), tick=100)
+
+
+def test_a_poll_goes_on_from_what_its_client_holds() -> None:
+    session = served()
+    session.known = {0: {1}}
+    session.base = 103
+    session.resume(103, 103, 6, tick=104, moved=False)
+    assert (session.base, session.held, session.first_tick) == (103, 103, 104)
+    assert session.known is not None, "the last frame sent is what the client holds"
+    session.resume(101, 101, 8, tick=105, moved=False)
+    assert (session.base, session.known, session.posted) == (101, None, 7)
+    session.resume(0, 900, 8, tick=105, moved=False)
+    assert (session.base, session.held) == (0, 900)
+    session.take(items(8, 9, 10, held=105), tick=900)
+    session.resume(105, 105, 8, tick=106, moved=True)
+    assert [item.seq for item in session.take(items(8, 9, 10), tick=106)] == [8, 9, 10]
+
+
 def test_the_tick_held_rises_to_what_was_sent_at_most() -> None:
     session = served(base=0)
     session.take(items(held=90), tick=100)

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from server.core.tokens import Seat, check, issue
+from server.core.tokens import Seat, check, issue, issued_ms
 from shared.errors import CloseCode, RemoteError
 from shared.limits import TOKEN_BYTES_MAX, TOKEN_LIFETIME_S
 
@@ -38,8 +38,13 @@ def test_a_token_proves_the_seat_it_was_issued_for(seat: Seat) -> None:
 
 
 def test_its_layout_is_as_documented() -> None:
-    body = struct.pack("<BII16s", 1, 1_700_000_000, 7, SEAT.nonce) + b"abcdefgh2345"
+    body = struct.pack("<BQI16s", 2, 1_700_000_000_700, 7, SEAT.nonce) + b"abcdefgh2345"
     assert issue(SECRET, SEAT, NOW_S) == signed(body)
+
+
+def test_it_says_when_it_was_issued_to_the_millisecond() -> None:
+    assert issued_ms(issue(SECRET, SEAT, NOW_S)) == 1_700_000_000_700
+    assert issued_ms(issue(SECRET, SEAT, NOW_S + 0.001)) == 1_700_000_000_701
 
 
 def test_every_changed_bit_is_noticed() -> None:
@@ -68,7 +73,7 @@ def test_another_secret_signs_nothing_here() -> None:
 
 
 def test_another_release_is_told_apart() -> None:
-    body = struct.pack("<BII16s", 2, 1_700_000_000, 7, SEAT.nonce) + b"abcdefgh2345"
+    body = struct.pack("<BQI16s", 1, 1_700_000_000_700, 7, SEAT.nonce) + b"abcdefgh2345"
     assert "another release" in refused(signed(body))
 
 

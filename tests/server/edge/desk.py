@@ -10,6 +10,7 @@ from typing import Any
 from server.app import seeded_chance
 from server.edge.edge import Edge
 from server.edge.handshake import RequestHead
+from server.edge.polling import Polling
 from server.edge.websocket import Receiver
 from server.host.room_host import RoomHost
 from shared.errors import CloseCode
@@ -22,6 +23,7 @@ from tests.server.host.rig import LOG, MoodyStore, Rig, owned
 
 HEAD = RequestHead("/play", {}, {}, "192.0.2.7", "localhost")
 SECRET = b"edge" * 8
+WAIT_S = 4.0
 
 
 class Line:
@@ -79,7 +81,12 @@ class Desk:
     """An edge and its host; `seconds` lets virtual time pass."""
 
     def __init__(
-        self, *games: Game, digest_ticks: int = 5, store: MoodyStore | None = None
+        self,
+        *games: Game,
+        digest_ticks: int = 5,
+        store: MoodyStore | None = None,
+        lifetime_s: float | None = None,
+        sessions_max: int = 100,
     ) -> None:
         served = {type(game).__name__.lower(): game for game in games or (Yard(),)}
         loop = asyncio.get_running_loop()
@@ -96,6 +103,15 @@ class Desk:
             message_bytes_max=MESSAGE_BYTES_MAX,
             later=loop.call_later,
             spawn=self._spawn,
+            lifetime_s=lambda: lifetime_s,
+        )
+        self.polling = Polling(
+            self.edge,
+            origins=["https://play.example"],
+            wait_s=WAIT_S,
+            message_bytes_max=MESSAGE_BYTES_MAX,
+            sessions_max=sessions_max,
+            per_address_max=20,
         )
 
     async def start(self) -> Desk:
