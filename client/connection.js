@@ -11,6 +11,7 @@ import * as messages from "./messages.js";
  *   WebSocket: new (url: string, protocol: string) => WebSocket, random: () => number, now: () =>
  *   number,
  *   setTimeout: (then: () => void, ms: number) => any, clearTimeout: (timer: any) => void,
+ *   fetch: (url: string) => Promise<Response>,
  * }} World
  */
 /**
@@ -30,6 +31,7 @@ const BROWSER = {
   // Timers of a browser refuse to be called as another object's methods.
   setTimeout: (then, ms) => setTimeout(then, ms),
   clearTimeout: (timer) => clearTimeout(timer),
+  fetch: (url) => fetch(url),
 };
 
 export class Connection {
@@ -120,7 +122,7 @@ export class Connection {
       this.#dropAll(Code.BAD_MESSAGE);
       if (this.session.malformed(error)) this.#again();
     }
-    this.#flush();
+    this.flush();
     this.settled();
   }
 
@@ -226,7 +228,7 @@ export class Connection {
   }
 
   /** Sends what the session has to say. */
-  #flush() {
+  flush() {
     const { outbox } = this.session;
     if (!this.#serving) return;
     for (const bytes of outbox.splice(0)) send(this.#serving, bytes);
