@@ -13,8 +13,8 @@ const LATE_MS_MAX = 500;
 const COVERED = 0.9;
 /** The longest delay that jitter may add. */
 const JITTER_MS_MAX = 250;
-/** Round trips whose middle one is believed, so that one that met a stall is not. */
-const TRIPS = 5;
+/** Round trips that are kept: the middle one is the ping, so that one that met a stall is not. */
+const TRIPS = 9;
 
 export class Clock {
   /** For each of the last frames, when tick 0 would have come just as quickly. @type {number[]} */
@@ -95,7 +95,9 @@ export class Clock {
    * @param {number} now as `performance.now()` tells it
    */
   tick(now) {
-    return this.heard(now) + this.ping_ms / 2 / this.tickMs;
+    // Half a usual trip is how long a usual frame takes, and the quickest so much less.
+    const way = Math.max(0, this.ping_ms / 2 - ranked(this.#late, 0.5));
+    return this.heard(now) + way / this.tickMs;
   }
 }
 

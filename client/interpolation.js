@@ -201,8 +201,7 @@ export class Playback extends View {
     return this.#moving.map((fields, index) => {
       /** @type {Map<number, Row>} */
       const rows = new Map();
-      if (!fields.length || this.predictions[index]) return rows;
-      for (const row of this.rows(index).sorted) rows.set(row.id, { ...this.#at(index, row) });
+      for (const row of fields.length ? this.rows(index).sorted : []) rows.set(row.id, { ...this.#at(index, row) });
       return rows;
     });
   }
