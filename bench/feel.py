@@ -263,7 +263,9 @@ def judged(run: Run) -> Seen:
                     seen.halted.append(step < true / 5)
             after = run.authority.after.get(drawn["samples"])
             if after is not None:
-                seen.away.append(hypot(tanks[own.player][0] - after[0], tanks[own.player][1] - after[1]))
+                seen.away.append(
+                    hypot(tanks[own.player][0] - after[0], tanks[own.player][1] - after[1])
+                )
             seen.delays.append(drawn["delay"])
             seen.clock_errors.append(abs(drawn["clock"] - now / TICK_MS))
         before = tanks
