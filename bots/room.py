@@ -202,19 +202,16 @@ class Room:
         `fn(result)` when a match has finished, with None where nobody has its result any more.
         Returns what ends it. ValueError for a kind or a table there is none of.
         """
-        if callable(table):
-            if kind not in ("state", "result"):
-                raise ValueError(f"{kind!r} is neither state nor result; rows need a table")
-            table, fn = "", table
-        elif kind not in CHANGES:
-            raise ValueError(f"{kind!r} is none of {', '.join(CHANGES)}")
-        elif table not in self.view.names:
+        known = CHANGES if isinstance(table, str) else ("state", "result")
+        if kind not in known:
+            raise ValueError(f"{kind!r} is none of {', '.join(known)}")
+        if isinstance(table, str) and table not in self.view.names:
             names = ", ".join(self.view.names)
             raise ValueError(f"this game has no table {table!r}; it has {names}")
-        elif fn is None:
+        call = fn if isinstance(table, str) else table
+        if call is None:
             raise ValueError(f"on({kind!r}, {table!r}) takes a function of a row as well")
-        else:
-            handlers, call = self._handlers.setdefault((kind, table), []), fn
+        handlers = self._handlers.setdefault((kind, table if isinstance(table, str) else ""), [])
         handlers.append(call)
 
         def off() -> None:
