@@ -32,6 +32,15 @@ def play_url(url: str) -> str:
 
 def inputs_url(url: str, room: str) -> str:
     """The URL that tells how many inputs of each player a room applied."""
+    return _room_url(url, room, "inputs")
+
+
+def result_url(url: str, room: str) -> str:
+    """The URL that tells the result of a room's match."""
+    return _room_url(url, room, "result")
+
+
+def _room_url(url: str, room: str, what: str) -> str:
     parts = urlsplit(url)
     scheme = "https" if parts.scheme == "wss" else "http"
-    return urlunsplit((scheme, parts.netloc, f"/api/rooms/{quote(room, safe='')}/inputs", "", ""))
+    return urlunsplit((scheme, parts.netloc, f"/api/rooms/{quote(room, safe='')}/{what}", "", ""))

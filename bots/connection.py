@@ -7,12 +7,13 @@ here, as docs/SESSION.md lays down. Sockets, time and chance are arguments.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
 from shared.errors import TRY_AGAIN, CloseCode
 from shared.limits import REASON_CHARS_MAX
-from shared.messages import Close, Frame, Welcome, decode_from_server
+from shared.messages import Close, Frame, TimeAnswer, Welcome, decode_from_server
 from shared.session import ClientSession, ClientState, Outcome
 
 from .clock import Clock
@@ -87,7 +88,9 @@ class Connection:
         self._transport = transport
         self._open_polls = polls
         self._dead_sockets = 0
-        self._url = url
+        self.url = url
+        # Called with each answer to a TIME, where somebody asks for the time.
+        self.timed: Callable[[TimeAnswer], None] | None = None
         self._session = session
         self._listener = listener
         self._connect = connect
@@ -99,6 +102,11 @@ class Connection:
         self._lines: list[Line] = []
         self._renewal: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
+
+    @property
+    def lost(self) -> bool:
+        """Whether no socket is spoken on."""
+        return self._line is None or self._line.over.is_set()
 
     @property
     def gone(self) -> bool:
@@ -182,6 +190,8 @@ class Connection:
         elif outcome.closed is not None:
             line.least_wait_s = (outcome.closed.retry_after_ms or 0) / 1000
             self._trouble(outcome.closed.code, outcome.closed.reason)
+        elif outcome.time is not None and self.timed is not None:
+            self.timed(outcome.time)
         elif outcome.renew_ms is not None and self._renewal is None:
             self._renewal = asyncio.ensure_future(self._renew(outcome.renew_ms / 1000))
         self.flush()
@@ -277,10 +287,10 @@ class Connection:
         line = Line(self, self._clock.now())
         try:
             if polls:
-                line.polls = await self._open_polls(self._url, line, self._session.poll)
+                line.polls = await self._open_polls(self.url, line, self._session.poll)
                 line.socket = line.polls
             else:
-                line.socket = await self._connect(self._url, line)
+                line.socket = await self._connect(self.url, line)
         except OSError as error:
             self._listener.troubled(ABNORMAL, str(error))
             return None

@@ -155,7 +155,7 @@ export class Connection {
       this.#dropAll(Code.BAD_MESSAGE);
       if (this.session.malformed(error)) this.#again();
     }
-    this.#flush();
+    this.flush();
     this.settled();
   }
 
@@ -273,7 +273,7 @@ export class Connection {
   }
 
   /** Sends what the session has to say. */
-  #flush() {
+  flush() {
     const { outbox } = this.session;
     if (!this.#serving) return;
     for (const bytes of outbox.splice(0)) send(this.#serving, bytes);

@@ -1,7 +1,6 @@
 /** The counts: how a session's connection fares, as `room.stats` shows it. */
 
 export class Counts {
-  ping_ms = 0;
   frames = 0;
   frames_skipped = 0;
   bytes = 0;
@@ -20,13 +19,5 @@ export class Counts {
     if (this.frames++) this.gap_ms_max = Math.max(this.gap_ms_max, now - this.heard);
     this.heard = now;
     this.frames_skipped += missed;
-  }
-
-  /**
-   * The time a question and its answer took; smoothed.
-   * @param {number} ms
-   */
-  ping(ms) {
-    this.ping_ms = this.ping_ms ? this.ping_ms * 0.8 + ms * 0.2 : ms;
   }
 }

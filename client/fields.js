@@ -133,7 +133,7 @@ export function toWire(of, fields, given) {
  * @returns {Value}
  */
 function one(of, field, value) {
-  const { kind, lo, hi, scale } = field;
+  const { kind, lo, hi } = field;
   const right = describe(field);
   const given = typeof value === "string" ? `"${value}"` : String(value);
   const wrong = `${of}.${field.name} must be ${right}, not ${given}`;
@@ -146,12 +146,45 @@ function one(of, field, value) {
   if (typeof value !== "number") throw new TypeError(wrong);
   if (!Number.isFinite(value)) throw new RangeError(wrong);
   if ((lo !== null && value < lo) || (hi !== null && value > hi)) throw new RangeError(wrong);
-  let q = value;
-  if (kind === "fixed" || kind === "angle") q = Math.floor(value * scale + 0.5);
-  if (kind === "f32") q = Math.fround(value);
-  if (kind === "angle") q = ((((q + 32768) % 65536) + 65536) % 65536) - 32768;
+  const q = quantum(field, value);
   if (!FITS[kind](q)) throw new RangeError(wrong);
   return q;
+}
+
+/**
+ * A number in wire form, as a commit on the server rounds it.
+ * @param {Field} field
+ * @param {number} value
+ */
+function quantum({ kind, scale }, value) {
+  if (kind === "f32") return Math.fround(value);
+  if (kind !== "fixed" && kind !== "angle") return value;
+  const q = Math.floor(value * scale + 0.5);
+  return kind === "angle" ? ((((q + 32768) % 65536) + 65536) % 65536) - 32768 : q;
+}
+
+/**
+ * A row's value as the server has it once its tick is committed.
+ * @param {Field} field
+ * @param {any} value
+ */
+export function rounded(field, value) {
+  return typeof value === "number" ? quantum(field, value) / field.scale : value;
+}
+
+/**
+ * What the server reads of an input in wire form.
+ * @param {Field[]} fields
+ * @param {Value[]} wire
+ * @returns {Record<string, any>}
+ */
+export function fromWire(fields, wire) {
+  return Object.fromEntries(
+    fields.map(({ name, kind, scale }, i) => {
+      const q = /** @type {any} */ (wire[i]);
+      return [name, kind === "flag" ? q === 1 : typeof q === "number" ? q / scale : q];
+    }),
+  );
 }
 
 /**

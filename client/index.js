@@ -1,13 +1,15 @@
 /** What a page imports: `join` a game, or `resume` the seat this tab still has. */
 
 import { Code, SessionEnded } from "./errors.js";
+import { Prediction } from "./prediction.js";
 import { Room } from "./room.js";
 import { Session } from "./session.js";
 import * as seats from "./seat.js";
 
-export { Room, SessionEnded };
+export { Prediction, Room, SessionEnded };
 
 /** @typedef {import("./seat.js").Seat} Seat */
+/** @typedef {import("./prediction.js").Rule} Rule */
 /**
  * `options` are the game's own and `bots` and `private`; `room` joins exactly that room; `fresh`
  * leaves a seat this

@@ -2,7 +2,7 @@
  * Inputs and actions on their way: numbered, kept until acknowledged, repeated when they must be.
  */
 
-import { STALLED_FRAMES } from "./limits.js";
+import { STALE_MS, STALLED_FRAMES } from "./limits.js";
 import { encode } from "./msgpack.js";
 
 /** @typedef {import("./msgpack.js").Value} Value */
@@ -11,8 +11,9 @@ import { encode } from "./msgpack.js";
 /** @typedef {{ applied: true } | { applied: false, reason: string }} Outcome */
 /** @typedef {{ wire: Value[], settle: (outcome: Outcome) => void }} Asked */
 /**
+ * `values` is the input as the server reads it, null where there is none; `made` is when.
  * @typedef {{ seq: number, wire: Value[], bytes: number, asked: Asked[], refused: Map<number,
- *   string> }} Item
+ *   string>, values: Record<string, any> | null, made: number }} Item
  */
 
 /** A message's type, tick and array head take less than this. */
@@ -74,7 +75,16 @@ export class Inputs {
       asked.push(/** @type {Asked} */ (this.#asked.shift()));
       wire = longer;
     }
-    const item = { seq: this.next++, wire, bytes: encode(wire).length, asked, refused: new Map() };
+    /** @type {Item} */
+    const item = {
+      seq: this.next++,
+      wire,
+      bytes: encode(wire).length,
+      asked,
+      refused: new Map(),
+      values: null,
+      made: 0,
+    };
     this.#kept.push(item);
     return item;
   }
@@ -107,9 +117,23 @@ export class Inputs {
     return this.#kept.length > 0 && this.#still >= STALLED_FRAMES;
   }
 
-  /** All items not acknowledged, oldest first. */
-  repeat() {
+  /** The inputs not acknowledged, as the server reads them, oldest first. */
+  get pending() {
+    return this.#kept.flatMap(({ values }) => (values ? [values] : []));
+  }
+
+  /**
+   * All items not acknowledged, oldest first; those of long ago without their input.
+   * @param {number} now milliseconds
+   */
+  repeat(now) {
     this.#still = 0;
+    for (const item of this.#kept) {
+      if (!item.values || now - item.made < STALE_MS) continue;
+      item.values = null;
+      item.wire[1] = null;
+      item.bytes = encode(item.wire).length;
+    }
     return this.#kept;
   }
 
@@ -144,6 +168,7 @@ export class Inputs {
     for (const item of this.#kept) {
       for (const { settle: tell } of item.asked.splice(0)) tell({ applied: false, reason });
       item.wire = [item.seq, null];
+      item.values = null;
       item.bytes = encode(item.wire).length;
     }
     for (const { settle: tell } of this.#asked.splice(0)) tell({ applied: false, reason });

@@ -32,6 +32,10 @@ export const JOIN_MS_MAX = 60_000;
 export const REPORT_FRAMES = 8;
 /** SESSION: items are repeated when the ack stands still for this many frames. */
 export const STALLED_FRAMES = 20;
+/** What a player did this long ago is not done any more, as after a laptop slept; actions are. */
+export const STALE_MS = 1000;
+/** Without a frame for this long, the server hears no more inputs: it would only skip them. */
+export const BRIDGED_MS_MAX = 500;
 /** A clock question every two seconds; at most two a second are allowed. */
 export const TIME_EVERY_MS = 2000;
 

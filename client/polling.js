@@ -82,7 +82,7 @@ export class Polling {
     const { session } = this;
     session.outbox.length = 0;
     const { inputs, token } = session;
-    const kept = token && inputs ? inputs.messages(inputs.repeat()) : [];
+    const kept = token && inputs ? inputs.messages(inputs.repeat(this.world.now())) : [];
     const said = kept.slice(0, INPUTS_MAX).map((items) => messages.input(session.held, items));
     return [session.hello(), ...said];
   }

@@ -6,6 +6,7 @@
 import { Code, SessionEnded } from "./errors.js";
 import { Connection } from "./connection.js";
 import { Playback } from "./interpolation.js";
+import { Prediction } from "./prediction.js";
 import { Schedule } from "./schedule.js";
 import { toWire } from "./fields.js";
 import * as messages from "./messages.js";
@@ -14,13 +15,14 @@ import * as messages from "./messages.js";
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./view.js").View} View */
 /** @typedef {"added" | "changed" | "removed" | "hidden"} RowEvent */
-/** @typedef {"state" | "status" | "refused" | "frame" | "schema" | "closed"} RoomEvent */
-/** @typedef {(what: any) => void} Listener */
+/** @typedef {"state" | "status" | "refused" | "frame" | "schema" | "result" | "closed"} RoomEvent */
+/** @typedef {(what: any, why?: any) => void} Listener */
+/** @typedef {import("./session.js").State | "paused" | "polling"} State */
 
 /** @type {string[]} */
 const ROW_EVENTS = ["added", "changed", "removed", "hidden"];
 /** @type {string[]} */
-const ROOM_EVENTS = ["state", "status", "refused", "frame", "schema", "closed"];
+const ROOM_EVENTS = ["state", "status", "refused", "frame", "schema", "result", "closed"];
 /** Input seqs reserved at a time in the kept seat, so that it is written once in so many inputs. */
 const SEQS_RESERVED = 256;
 
@@ -37,6 +39,13 @@ export class Room {
   #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
   #told = false;
   #rate = { since: 0, bytes: 0, perSecond: 0 };
+  /** @type {State} */
+  #state = "connecting";
+  /** The tick whose result was told. */
+  #finished = 0;
+  #viewed = 0;
+  /** @type {any} */
+  #timer = null;
 
   /**
    * @param {Session} session
@@ -71,9 +80,27 @@ export class Room {
     return this.#session.tickRate;
   }
 
-  /** @returns {import("./session.js").State} */
+  /** @returns {State} */
   get state() {
-    return this.#session.state;
+    const { state, status } = this.#session;
+    if (state !== "live") return state;
+    if (status === "paused") return status;
+    return this.#connection.polling ? "polling" : state;
+  }
+
+  /** Why the state is what it is, in words; empty where all is well. */
+  get why() {
+    return this.state === "paused" ? "the server's store does not answer" : this.#session.why;
+  }
+
+  /** Which tick the server is at, `clock.tick(now)`, and how evenly its frames come. */
+  get clock() {
+    return this.#session.clock;
+  }
+
+  /** How long a message takes there and back, in milliseconds; 0 before it was measured. */
+  get ping() {
+    return this.clock.ping_ms;
   }
 
   /** Why the session ended; null while it has not. */
@@ -101,11 +128,11 @@ export class Room {
   }
 
   get stats() {
-    const { ping_ms, frames, frames_skipped, resumes, divergence, gap_ms_max } =
+    const { frames, frames_skipped, resumes, divergence, gap_ms_max } =
       this.#session.stats;
     return {
-      ping_ms,
-      jitter_ms: this.#schedule?.jitterMs ?? 0,
+      ping_ms: this.ping,
+      jitter_ms: this.clock.jitter_ms,
       tick: this.latest?.tick ?? 0,
       frames,
       frames_skipped,
@@ -124,13 +151,42 @@ export class Room {
    */
   view(now) {
     if (!this.#playback || !this.#schedule) return this.latest;
-    const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick));
+    const passed = Math.max(0, now - this.#viewed);
+    this.#viewed = now;
+    const { predictions } = this.#session;
+    if (predictions.length) {
+      this.#session.tick(now);
+      this.#connection.flush();
+      for (const prediction of predictions) prediction.seek(this.#session.part(now), passed);
+    }
+    const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick), passed);
     this.#session.drawn = Math.round(view.tick);
     return view;
   }
 
   /**
-   * Says what the player does: `read` is asked once a frame, and at once, so that a mistake shows
+   * Draws this player's rows of a table ahead of the server: `rule` is the game's own step for one
+   * row, played again on every frame with the inputs the server has not answered. From now on
+   * `view` has these rows where the player already is.
+   * @param {string} table
+   * @param {import("./prediction.js").Rule} rule
+   * @param {import("./prediction.js").Options} [options]
+   * @throws {TypeError} for a table this game has not
+   */
+  predict(table, rule, options) {
+    const index = this.latest.index(table);
+    const prediction = new Prediction(table, rule, 1 / this.tickRate, options);
+    const { predictions, inputs } = this.#session;
+    prediction.framed(this.latest, inputs?.pending ?? []);
+    const same = predictions.findIndex((other) => other.table === table);
+    if (same >= 0) predictions.splice(same, 1);
+    predictions.push(prediction);
+    if (this.#playback) this.#playback.predictions[index] = prediction;
+    return prediction;
+  }
+
+  /**
+   * Says what the player does: `read` is asked once a tick, and at once, so that a mistake shows
    * here.
    * @param {(() => Record<string, unknown> | null) | null} read null to stop; fields left out
    *   take their defaults
@@ -140,6 +196,7 @@ export class Room {
     const fields = read?.();
     if (fields) toWire("input", this.schema.input, fields);
     this.#session.sampler = read;
+    if (this.#timer === null && this.player) this.#beat();
   }
 
   /**
@@ -156,7 +213,7 @@ export class Room {
   /**
    * Hears of rows (`on("added", "Runner", row => …)`; those already there are told at once, old
    * events never) or of
-   * the room: `state`, `status`, `refused`, `frame`, `schema`, `closed`.
+   * the room: `state` (and why), `status`, `refused`, `frame`, `schema`, `result`, `closed`.
    * @param {RowEvent | RoomEvent} what
    * @param {string | Listener} table a table's name, or the listener of a room's event
    * @param {Listener} [listener]
@@ -211,11 +268,20 @@ export class Room {
       } else if (what === "schema") this.#begin();
       else if (what === "frame") this.#frame();
       if (what === "change") this.#emit(`${about.what} ${about.table.name}`, about.row);
-      else this.#emit(what, about);
-      if (what === "state" && about === "gone") this.#gone();
+      else if (what !== "state") this.#emit(what, about);
+      this.#changed();
     }
     if (session.token && session.inputs && session.state !== "gone")
       this.#remember(session.token, session.inputs.next);
+  }
+
+  /** Tells a state that is another than the one told before. */
+  #changed() {
+    const { state } = this;
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#emit("state", state, this.why);
+    if (state === "gone") this.#gone();
   }
 
   #begin() {
@@ -224,14 +290,34 @@ export class Room {
     this.#session.drawn = null;
   }
 
+  /** Takes samples also when no frame comes, for as long as somebody gives them. */
+  #beat() {
+    const { world } = this.#connection;
+    const session = this.#session;
+    session.tick(world.now());
+    this.#connection.flush();
+    // Twice a tick, so that none is missed for long by timers that are late.
+    const { tickMs } = session.clock;
+    this.#timer =
+      session.sampler && session.state !== "gone"
+        ? world.setTimeout(() => this.#beat(), tickMs / 2)
+        : null;
+  }
+
   #frame() {
-    const { stats, tickRate, sendEvery } = this.#session;
+    const { stats, clock, sendEvery, predictions } = this.#session;
     const view = this.latest;
-    this.#schedule ??= new Schedule(tickRate, sendEvery);
-    this.#playback ??= new Playback(view);
+    if (this.#schedule?.clock !== clock) this.#schedule = new Schedule(clock, sendEvery);
+    if (!this.#playback) {
+      this.#playback = new Playback(view);
+      this.#finished = view.room?.finished ?? 0;
+    }
+    view.schema.tables.forEach(({ name }, i, _, own = this.#playback) => {
+      if (own) own.predictions[i] = predictions.find(({ table }) => table === name);
+    });
     if (view.tick < this.#playback.newest) this.#schedule.reset();
-    this.#schedule.arrived(view.tick, stats.heard);
     this.#playback.push(view);
+    void this.#result(view.room);
     const passed = stats.heard - this.#rate.since;
     if (passed < 1000) return;
     const perSecond = Math.round(((stats.bytes - this.#rate.bytes) * 1000) / passed);
@@ -242,7 +328,24 @@ export class Room {
     };
   }
 
+  /**
+   * Asks for the result of a match that finished, and tells it; null where nobody has it.
+   * @param {Row | null} room
+   */
+  async #result(room) {
+    const finished = room?.finished ?? 0;
+    const fresh = finished && finished !== this.#finished;
+    this.#finished = finished;
+    if (!fresh || !this.#listeners.get("result")?.size) return;
+    const { url, world } = this.#connection;
+    const at = new URL(`/api/rooms/${this.id}/result`, url.replace(/^ws/, "http"));
+    const answer = await world.fetch?.(String(at), {}).catch(() => null);
+    this.#emit("result", answer?.ok ? await answer.json().catch(() => null) : null);
+  }
+
   #gone() {
+    this.#connection.world.clearTimeout(this.#timer);
+    this.#timer = null;
     const reason = /** @type {import("./session.js").Reason} */ (this.reason);
     // The page that took the seat has its own copy; this one may want it back.
     if (reason.code !== Code.REPLACED) this.#keep(null);
@@ -262,18 +365,20 @@ export class Room {
   /**
    * @param {string} key
    * @param {unknown} about
+   * @param {string} [why]
    */
-  #emit(key, about) {
-    for (const listener of this.#listeners.get(key) ?? []) this.#call(listener, about);
+  #emit(key, about, why) {
+    for (const listener of this.#listeners.get(key) ?? []) this.#call(listener, about, why);
   }
 
   /**
    * @param {Listener} listener
    * @param {unknown} about
+   * @param {string} [why]
    */
-  #call(listener, about) {
+  #call(listener, about, why) {
     try {
-      listener(about);
+      listener(about, why);
     } catch (error) {
       tell(error);
     }

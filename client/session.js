@@ -4,15 +4,17 @@
  */
 
 import { Code, TRY_AGAIN, demand } from "./errors.js";
-import { MALFORMED_MAX, REPORT_FRAMES } from "./limits.js";
+import { BRIDGED_MS_MAX, MALFORMED_MAX, REPORT_FRAMES } from "./limits.js";
+import { Clock } from "./clock.js";
 import { Counts } from "./counts.js";
 import { Events } from "./events.js";
 import { Inputs } from "./inputs.js";
+import { Pace } from "./pace.js";
 import { View, apply } from "./view.js";
 import { digest } from "./digest.js";
 import { readChunks, readDropped } from "./chunks.js";
 import { readSchema } from "./schema.js";
-import { toWire } from "./fields.js";
+import { fromWire, toWire } from "./fields.js";
 import * as messages from "./messages.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
@@ -39,6 +41,8 @@ import * as messages from "./messages.js";
 const STATUSES = ["live", "paused", "uncommitted"];
 /** Seqs left to another page that had this seat: 14 hours of inputs at 20 a second. */
 const TAKE_BACK_SEQS = 2 ** 20;
+/** A tick counts as begun this much earlier: clocks and frames agree to within rounding. */
+const EARLY_TICKS = 0.01;
 /** @type {Turn} */
 const NONE = { do: "none" };
 
@@ -53,8 +57,10 @@ export class Session {
   news = [];
   /** @type {Status} */
   status = "live";
+  /** Why the state is what it is, where something went wrong. */
+  why = "";
   /**
-   * Asked once a frame for the player's input.
+   * Asked once a tick for the player's input.
    * @type {(() => Record<string, unknown> | null) | null}
    */
   sampler = null;
@@ -74,12 +80,20 @@ export class Session {
   /** The tick reported as held; 0 asks for everything, while the view stands still. */
   held = 0;
   stats = new Counts();
+  clock = new Clock(1);
+  /** Told of inputs as they go, and of frames. @type {import("./prediction.js").Prediction[]} */
+  predictions = [];
 
   #schemaText = "";
   #seq = 1;
   #silent = 0;
   #malformed = 0;
   #events = new Events();
+  /** Which tick samples are taken for: the clock's, without its jumps. */
+  #pace = new Pace(1);
+  #paced = NaN;
+  #sampled = NaN;
+  #sampledAt = -Infinity;
 
   /**
    * @param {import("./messages.js").Join} join
@@ -115,11 +129,11 @@ export class Session {
     this.stats.bytes += bytes.length;
     switch (message?.type) {
       case "welcome":
-        return this.#welcome(message);
+        return this.#welcome(message, now);
       case "frame":
         return this.#frame(message, now, twice);
       case "room":
-        return this.#room(message);
+        return this.#room(message, now);
       case "digest":
         return this.#digest(message);
       case "renew":
@@ -127,7 +141,7 @@ export class Session {
       case "close":
         return { do: "close", ...message };
       case "time":
-        this.stats.ping(Math.max(0, now - message.sent));
+        this.clock.answered(message.sent, now);
     }
     return NONE;
   }
@@ -141,7 +155,10 @@ export class Session {
   closed(code, reason, retry) {
     if (this.state === "gone") return false;
     if (!TRY_AGAIN.has(code) || retry === null) this.end(code, reason);
-    else if (this.token) this.#to("resuming");
+    else {
+      this.why = reason;
+      if (this.token) this.#to("resuming");
+    }
     return this.reason === null;
   }
 
@@ -162,6 +179,7 @@ export class Session {
   end(code, reason) {
     if (this.state === "gone") return false;
     this.reason = { code, reason };
+    this.why = reason;
     this.inputs?.drop(`the session ended before the answer came: ${reason}`);
     this.#to("gone");
     return false;
@@ -201,18 +219,78 @@ export class Session {
     return this.view?.schema ?? null;
   }
 
-  /** @param {import("./messages.js").Welcome} w */
-  #welcome(w) {
+  /**
+   * Takes a sample if a tick of the server began since the last: as many as the server applies,
+   * whether frames come evenly, in a heap, or for a moment not at all.
+   * @param {number} now
+   */
+  tick(now) {
+    const { clock, view, inputs } = this;
+    if (!view || !inputs || !this.player || !clock.running || this.state !== "live") return null;
+    const heard = clock.heard(now);
+    this.#paced = this.#pace.follow(heard, now);
+    const tick = Math.floor(this.#paced + EARLY_TICKS);
+    if (tick < this.#sampled) this.#sampled = tick;
+    if (tick === this.#sampled || now - this.#sampledAt < clock.tickMs / 2) return null;
+    if ((heard - view.tick) * clock.tickMs > BRIDGED_MS_MAX) return null;
+    this.#sampled = tick;
+    this.#sampledAt = now;
+    const wire = this.#sample();
+    const item = inputs.queue(wire, this.drawn);
+    if (!item) return null;
+    item.made = now;
+    if (wire && this.schema) {
+      const values = (item.values = fromWire(this.schema.input, wire));
+      this.#predict((prediction) => prediction.sampled(values));
+    }
+    this.#send([item]);
+    return item;
+  }
+
+  /** How much of the tick that the last sample was taken for has passed at `now`. @param {number} now */
+  part(now) {
+    if (this.state === "live" && this.clock.running)
+      this.#paced = this.#pace.follow(this.clock.heard(now), now);
+    return this.#paced - this.#sampled;
+  }
+
+  /** @param {(prediction: import("./prediction.js").Prediction) => void} tell */
+  #predict(tell) {
+    for (const prediction of [...this.predictions]) {
+      try {
+        tell(prediction);
+      } catch (error) {
+        // A rule that fails once would fail at every tick; the rows are the server's from here on.
+        this.predictions.splice(this.predictions.indexOf(prediction), 1);
+        this.news.push(["wrong", error]);
+      }
+    }
+  }
+
+  /**
+   * @param {import("./messages.js").Welcome} w
+   * @param {number} now
+   */
+  #welcome(w, now) {
     const again = this.inputs !== null || this.state === "resuming";
     this.#adopt(w.schema, w.player);
     Object.assign(this, { token: w.token, room: w.room, epoch: w.epoch });
+    if (this.tickRate !== w.tickRate || !again) this.#wind(w.tickRate);
     Object.assign(this, { tickRate: w.tickRate, sendEvery: w.sendEvery });
     this.inputs ??= new Inputs(w.limits, this.#seq);
     this.inputs.limits = w.limits;
     if (again) this.stats.resumes++;
+    this.why = "";
     this.#to("live");
-    this.#send(this.inputs.repeat());
+    this.#send(this.inputs.repeat(now));
     return { do: /** @type {const} */ ("welcomed") };
+  }
+
+  /** @param {number} tickRate */
+  #wind(tickRate) {
+    this.clock = new Clock(tickRate);
+    this.#pace = new Pace(this.clock.tickMs);
+    this.#sampled = NaN;
   }
 
   /**
@@ -250,6 +328,8 @@ export class Session {
     const passed = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) : 1;
     const missed = Math.max(0, passed - 1);
     this.stats.frame(missed, now);
+    if (frame.tick < this.view.tick) this.clock.reset();
+    this.clock.arrived(frame.tick, now);
     this.view = view;
     this.held = frame.tick;
     this.#malformed = 0;
@@ -257,22 +337,24 @@ export class Session {
       const name = action === null ? null : (schema.actions[action]?.name ?? null);
       this.news.push(["refused", { seq, action: name, reason }]);
     }
+    const { pending } = this.inputs;
+    this.#predict((prediction) => prediction.framed(view, pending));
     for (const change of this.#events.news(view, changes)) this.news.push(["change", change]);
     this.news.push(["frame"]);
-    this.#report(missed);
+    this.#report(missed, now);
     return { do: "framed" };
   }
 
   /**
    * Says what the player does, and which tick is held; repeats what seems lost.
    * @param {number} missed frames skipped before this one
+   * @param {number} now
    */
-  #report(missed) {
+  #report(missed, now) {
     const inputs = /** @type {Inputs} */ (this.inputs);
-    const item = this.player ? inputs.queue(this.#sample(), this.drawn) : null;
-    if (inputs.stalled) this.#send(inputs.repeat());
-    else if (item) this.#send([item]);
-    else if ((this.#silent += 1 + missed) >= REPORT_FRAMES) {
+    const item = this.tick(now);
+    if (inputs.stalled) this.#send(inputs.repeat(now));
+    else if (!item && (this.#silent += 1 + missed) >= REPORT_FRAMES) {
       this.#silent = 0;
       this.outbox.push(messages.input(this.held, []));
     }
@@ -297,9 +379,10 @@ export class Session {
 
   /**
    * @param {import("./messages.js").RoomStatus} room
+   * @param {number} now
    * @returns {Turn}
    */
-  #room({ epoch, status, schema }) {
+  #room({ epoch, status, schema }, now) {
     demand(this.inputs, "a ROOM came before WELCOME");
     if (schema !== null) this.#adopt(schema, this.player);
     if (STATUSES[status] && STATUSES[status] !== this.status) {
@@ -308,7 +391,7 @@ export class Session {
     }
     if (epoch !== this.epoch) {
       this.epoch = epoch;
-      this.#send(this.inputs.repeat());
+      this.#send(this.inputs.repeat(now));
     }
     return NONE;
   }

@@ -10,6 +10,7 @@ the same `--store` or `HOLDFAST_STORE`. Nothing is forced: a room moves when its
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sys
 import time
@@ -73,7 +74,9 @@ def run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             f"{argv[0]}: a {scheme}: store belongs to one process, so there is no other to ask or "
             "to move to; give --store redis://HOST:PORT/DB, or HOLDFAST_STORE, as the servers have"
         )
-    exchange = open_exchange(config.store, time.monotonic, secrets.token_bytes)
+    exchange = open_exchange(
+        config.store, time.monotonic, secrets.token_bytes, logging.getLogger("holdfast")
+    )
     store = open_store(config.store, lambda: int(time.time() * 1000))
     try:
         print(asyncio.run(_run(command, store, exchange)))

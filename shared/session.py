@@ -166,6 +166,11 @@ class ClientSession:
             self._send([item])
         return item.seq
 
+    def forget(self, seq: int) -> None:
+        """Repeat items up to `seq` without their input: what was done long ago is not done now."""
+        items = (i._replace(input=None) if i.seq <= seq else i for i in self._unacked)
+        self._unacked = deque(items)
+
     def receive(self, payload: bytes) -> Outcome:
         """Take in a message; ValueError if it is malformed, then the caller resumes."""
         message = decode_from_server(payload)

@@ -18,6 +18,7 @@ const WORDS = {
   live: "Live",
   resuming: "Resuming",
   gone: "Ended",
+  polling: "Polling",
   paused: "Paused",
   uncommitted: "Uncommitted",
 };
@@ -124,7 +125,7 @@ export class Play {
   #changed() {
     this.#lost();
     // The process that answers now may be another, which knows of no knobs.
-    if (this.#room?.state === "live") void this.#network?.begin();
+    if (["live", "polling"].includes(this.#room?.state ?? "")) void this.#network?.begin();
     this.#badge();
   }
 

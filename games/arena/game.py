@@ -6,7 +6,7 @@ from math import atan2, hypot
 
 from games.arena import balance as b
 from games.arena.map import PADS, SPAWNS, WALLS
-from games.arena.physics import Walls, drive, push_out, swing
+from games.arena.physics import Walls, move, push_out
 from games.arena.rows import (
     RAPID,
     REPAIR,
@@ -97,9 +97,8 @@ def place(match: Match, tank: Tank) -> None:
 
 def steer(match: Match, tank: Tank, pull: Steer, walls: Walls) -> None:
     """Drive, aim and perhaps fire, as the driver pulls."""
-    tank.stamp, tank.pace = pull.stamp, pull.drive
-    tank.turret = swing(tank.turret, pull.aim)
-    tank.x, tank.y, tank.heading = drive(tank.x, tank.y, tank.heading, pull.drive, pull.turn, walls)
+    tank.pace = pull.drive
+    move(tank, pull, walls)
     if not pull.fire or match.tick < tank.ready:
         return
     heavy = tank.heavy > 0

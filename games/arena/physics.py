@@ -1,4 +1,4 @@
-"""How things move among walls: pure functions of places in units; web/predict.js repeats `drive`.
+"""How things move among walls: pure functions of places in units; web/predict.js repeats `move`.
 
 Tanks are circles, walls boxes, shells points. Angles are radians, times are ticks.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import cos, floor, pi, sin, sqrt
+from typing import Protocol
 
 from games.arena.balance import (
     HULL_TURN,
@@ -20,6 +21,32 @@ from games.arena.balance import (
 
 Walls = Iterable[tuple[float, float, float, float]]
 Place = tuple[float, float]
+
+
+class Mover(Protocol):
+    """A tank: a row of the match, of a view, or a copy that a client plays ahead."""
+
+    x: float
+    y: float
+    heading: float
+    turret: float
+
+
+class Pull(Protocol):
+    """What a driver pulls, as `rows.Steer` has it."""
+
+    @property
+    def drive(self) -> float: ...
+    @property
+    def turn(self) -> float: ...
+    @property
+    def aim(self) -> float: ...
+
+
+def move(tank: Mover, pull: Pull, walls: Walls) -> None:
+    """One tick of a tank's driving and aiming: the game's own, and what clients predict by."""
+    tank.turret = swing(tank.turret, pull.aim)
+    tank.x, tank.y, tank.heading = drive(tank.x, tank.y, tank.heading, pull.drive, pull.turn, walls)
 
 
 def wrap(angle: float) -> float:

@@ -67,7 +67,6 @@ class Tank(Entity):
     safe: int = u32()
     rapid: int = u32()
     team: int = u8()
-    stamp: int = u8()
 
 
 class Shell(Entity):
@@ -101,13 +100,12 @@ class Kill(Event):
 
 
 class Steer(Input):
-    """What a driver pulls. The tank repeats `stamp`, so a page knows which input it stands for."""
+    """What a driver pulls: ahead and round, -1 to 1 each, where the turret is to aim, and fire."""
 
     drive: float = fixed(1 / 16, lo=-1, hi=1)
     turn: float = fixed(1 / 16, lo=-1, hi=1)
     aim: float = angle()
     fire: bool = flag()
-    stamp: int = u8()
 
 
 class Again(Action):

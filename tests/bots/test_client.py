@@ -90,7 +90,7 @@ async def test_handlers_hear_of_rows_until_they_are_taken_off(arena: Arena) -> N
     with pytest.raises(ValueError, match="no table 'Tank'; it has Room, Player, Dot"):
         ada.on("added", "Tank", print)
     with pytest.raises(ValueError, match="none of added"):
-        ada.on("born", "Dot", print)  # type: ignore[arg-type]
+        ada.on("born", "Dot", print)  # type: ignore[call-overload]
     for room in (ada, bob, cleo):
         room.leave()
         await room.closed()

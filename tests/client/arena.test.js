@@ -4,34 +4,14 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as balance from "../../games/arena/web/balance.js";
 import { Steering } from "../../games/arena/web/input/steering.js";
-import { Prediction, sent, tick, wrap } from "../../games/arena/web/predict.js";
+import { sent, wrap } from "../../games/arena/web/predict.js";
 import { Names, look, tame } from "../../games/arena/web/names.js";
 import { anew, problem, read, write } from "../../games/arena/web/address.js";
+import { AHEAD, ANGLE, TANK, golden, seen, steer, tick, wire } from "./tanks.js";
 import { figure, ordinal, outcome, placeOf } from "../../games/arena/web/standings.js";
-
-const golden = JSON.parse(readFileSync(new URL("../games/arena/ticks.json", import.meta.url)));
-const walls = golden.walls.map(([left, top, right, bottom]) => ({ left, top, right, bottom }));
-const PLACE = 1024;
-const ANGLE = 32768 / Math.PI;
-
-const pose = ([x, y, heading, turret]) => ({
-  x: x / PLACE,
-  y: y / PLACE,
-  heading: heading / ANGLE,
-  turret: turret / ANGLE,
-});
-const wire = ({ x, y, heading, turret }) =>
-  [x * PLACE, y * PLACE, heading * ANGLE, turret * ANGLE].map(Math.round);
-const steer = ([drive, turn, aim]) => ({
-  drive: drive / 16,
-  turn: turn / 16,
-  aim: aim / ANGLE,
-  fire: false,
-});
 
 test("the page's numbers are the rules' numbers", () => {
   const kinds = ["REPAIR", "RAPID", "HEAVY", "SPARK", "BOUNCE", "HIT", "WRECK"];
@@ -40,106 +20,50 @@ test("the page's numbers are the rules' numbers", () => {
   }
 });
 
+/** Where a drive's ticks lead, in wire form, by the page's rule. */
+function driven({ start, ticks }, walls) {
+  const view = seen(1, start, walls);
+  const own = { ...view.get("Tank", TANK) };
+  return ticks.map((values) => {
+    tick(own, steer(values), view);
+    return wire(own);
+  });
+}
+
 test("every tick of every drive is the server's, to the last bit", () => {
   assert.ok(golden.drives.length >= 5);
   let blocked = 0;
-  for (const { start, ticks } of golden.drives) {
-    const own = pose(start);
-    for (const [i, values] of ticks.entries()) {
-      const before = { ...own };
-      tick(own, steer(values), walls);
-      assert.deepEqual(wire(own), values.slice(3), `tick ${i}`);
-      const free = (Math.abs(values[0]) / 16) * (values[0] > 0 ? 7 : 5) * 0.05;
-      blocked += Math.hypot(own.x - before.x, own.y - before.y) < free * 0.7;
+  for (const drive of golden.drives) {
+    let before = drive.start;
+    for (const [i, place] of driven(drive, golden.walls).entries()) {
+      const values = drive.ticks[i];
+      assert.deepEqual(place, values.slice(3), `tick ${i}`);
+      const free = (Math.abs(values[0]) / 16) * (values[0] > 0 ? 7 : 5) * 0.05 * 1024;
+      blocked += Math.hypot(place[0] - before[0], place[1] - before[1]) < free * 0.7;
+      before = place;
     }
   }
   assert.ok(blocked > 50, `only ${blocked} ticks met a wall; the drives prove little`);
 });
 
 test("walls make the difference: without them most drives end elsewhere", () => {
-  const elsewhere = golden.drives.filter(({ start, ticks }) => {
-    const own = pose(start);
-    for (const values of ticks) tick(own, steer(values), []);
-    return String(wire(own)) !== String(ticks.at(-1).slice(3));
-  });
+  const elsewhere = golden.drives.filter(
+    (drive) => String(driven(drive, []).at(-1)) !== String(drive.ticks.at(-1).slice(3)),
+  );
   assert.ok(elsewhere.length > golden.drives.length / 2);
 });
 
-/** Plays a drive with answers that come `late` ticks after the inputs. */
-function race(late, { ticks, start }, lose = () => false) {
-  const prediction = new Prediction();
-  const server = pose(start);
-  const inbox = [];
-  let row = { ...server, stamp: 0 };
-  const errors = [];
-  let held = steer(ticks[0]);
-  let stamp = 0;
-  ticks.slice(0, 120).forEach((values, i) => {
-    const now = i * 50;
-    prediction.correct(row, walls, now);
-    const input = steer(values);
-    inbox.push({ at: i + late, input, stamp: prediction.sample(input, now) });
-    const due = !lose(i) && inbox[0].at <= i ? inbox.shift() : null;
-    if (due) [held, stamp] = [due.input, due.stamp];
-    if (due || i >= late) tick(server, held, walls);
-    row = { ...server, stamp };
-    const ahead = { ...server };
-    for (const { input: pending } of inbox) tick(ahead, pending, walls);
-    errors.push(Math.hypot(prediction.pose.x - ahead.x, prediction.pose.y - ahead.y));
-  });
-  return errors;
-}
-
-test("with answers ticks late the prediction is where the server will be", () => {
-  for (const late of [0, 1, 3, 8]) {
-    assert.deepEqual(new Set(race(late, golden.drives[1])), new Set([0]), `${late} ticks late`);
-  }
-});
-
-test("an input the server did without is put right by the next answer", () => {
-  const errors = race(2, golden.drives[1], (i) => i === 40);
-  assert.ok(errors.some((error) => error > 0));
-  assert.ok(errors.slice(60).every((error) => error === 0));
-});
-
-test("a page that predicts its walls away is pulled back by the server's row", () => {
-  const prediction = new Prediction();
-  const row = { x: 0, y: 0, heading: 0, turret: 0, stamp: 0 };
-  prediction.correct(row, [], 0);
-  const ahead = { drive: 1, turn: 0, aim: 0, fire: false };
-  let stamp = 0;
-  for (let i = 0; i < 20; i++) stamp = prediction.sample(ahead, i * 50);
-  assert.ok(prediction.pose.x > 5);
-  prediction.correct({ ...row, stamp }, [], 1000);
-  assert.equal(prediction.pose.x, 0);
-});
-
-test("a key moves the picture with the next animation frame, and nothing jumps", () => {
-  const prediction = new Prediction();
-  prediction.correct({ x: 0, y: 0, heading: 0, turret: 0, stamp: 0 }, [], 0);
-  const still = { drive: 0, turn: 0, aim: 0, fire: false };
-  prediction.sample(still, 0);
-  assert.equal(prediction.draw(still, 16).x, 0);
-  // Pressed between two samples.
-  const ahead = { ...still, drive: 1 };
-  const xs = [32, 48].map((now) => prediction.draw(ahead, now).x);
-  prediction.sample(ahead, 50);
-  for (let now = 64; now < 100; now += 16) xs.push(prediction.draw(ahead, now).x);
-  assert.ok(xs[1] > 0.05, `after one more frame: ${xs}`);
-  xs.reduce((before, x) => {
-    assert.ok(x >= before && x - before < 0.35, `no frame may go back or leap: ${xs}`);
-    return x;
-  }, 0);
-});
-
-test("a respawn is a jump, not a slide", () => {
-  const prediction = new Prediction();
-  prediction.correct({ x: 0, y: 0, heading: 0, turret: 0, stamp: 0 }, [], 0);
-  const still = { drive: 0, turn: 0, aim: 0, fire: false };
-  prediction.sample(still, 0);
-  prediction.draw(still, 10);
-  prediction.correct({ x: 20, y: 9, heading: 0, turret: 0, stamp: 0 }, [], 20);
-  assert.equal(prediction.draw(still, 30).x, 20);
+test("wrecks, and tanks of a round that is over, do not drive", () => {
+  const view = seen(1, [0, 0, 0, 0], [], { armour: 0 });
+  const wreck = { ...view.get("Tank", TANK) };
+  tick(wreck, AHEAD, view);
+  assert.equal(wreck.x, 0);
+  const over = { room: { finished: 9 }, all: () => [] };
+  const tank = { ...wreck, armour: 4 };
+  tick(tank, AHEAD, over);
+  assert.equal(tank.x, 0);
+  tick(tank, AHEAD, view);
+  assert.ok(tank.x > 0);
 });
 
 test("what is sent fits the input's fields", () => {

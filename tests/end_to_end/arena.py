@@ -147,7 +147,7 @@ def clock_s(shown: Seen) -> int:
 
 def drives(tab: Tab) -> None:
     """Wait until the own tank can drive: a wreck has to wait."""
-    tab.wait("globalThis.probe.pose && globalThis.probe.page.play.prediction.active")
+    tab.wait("globalThis.probe.pose && globalThis.probe.page.play.driving")
 
 
 def answer(tab: Tab) -> dict[str, float] | None:

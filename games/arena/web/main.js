@@ -111,7 +111,7 @@ class Page {
   #changed(room) {
     const { reason } = room;
     const lobby = { text: "To the lobby", act: () => this.leave() };
-    this.controls.held = this.#away || room.state !== "live";
+    this.controls.held = this.#away || !["live", "polling"].includes(room.state);
     if (reason?.code === TAKEN) {
       this.veil.show("Playing in another tab", "Another page took this seat.", [
         { text: "Take it back", act: () => room.takeBack() },

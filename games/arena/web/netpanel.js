@@ -11,6 +11,7 @@ const WORDS = {
   live: "Live",
   resuming: "Reconnecting",
   gone: "Ended",
+  polling: "Live, by polling",
   paused: "The server pauses",
   uncommitted: "Live, not yet kept",
 };
@@ -63,7 +64,7 @@ export class NetPanel {
     if (this.#panel.hidden || now - this.#drawn < EVERY_MS) return;
     this.#drawn = now;
     const { ping_ms, jitter_ms, tick, frames, frames_skipped, bytes_per_s, resumes } = room.stats;
-    this.#say("State", `${WORDS[state] ?? state}${room.polling ? ", by polling" : ""}`);
+    this.#say("State", `${WORDS[state] ?? state}`);
     this.#say("Ping", `${Math.round(ping_ms)} ms`);
     this.#say("Jitter", `${Math.round(jitter_ms)} ms`);
     this.#say("Tick", String(tick));

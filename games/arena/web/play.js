@@ -7,10 +7,10 @@ import { Hud } from "./hud.js";
 import { Minimap } from "./minimap.js";
 import { Names } from "./names.js";
 import { NetPanel } from "./netpanel.js";
-import { Prediction } from "./predict.js";
 import { RAPID_RELOAD_TICKS, RELOAD_TICKS } from "./balance.js";
 import { Result } from "./result.js";
 import { Scoreboard } from "./scoreboard.js";
+import { drive } from "./predict.js";
 import { loaded } from "./stage.js";
 
 /** @typedef {import("../../../client/index.js").Room} Room */
@@ -32,7 +32,11 @@ const SMOKE_EVERY_MS = 130;
 const STILL = { drive: 0, turn: 0, aim: 0, fire: false };
 
 export class Play {
-  prediction = new Prediction();
+  /**
+   * The own tank ahead of the server; null for a spectator.
+   * @type {import("../../../client/index.js").Prediction | null}
+   */
+  prediction = null;
   names = new Names();
   board = new Scoreboard();
   net = new NetPanel();
@@ -50,7 +54,6 @@ export class Play {
   #rolled = new Map();
   /** The tick at which the own gun may fire again, by what was sent. */
   #ready = 0;
-  #corrected = 0;
   #passed = 0;
   #before = 0;
   #smoked = 0;
@@ -75,7 +78,9 @@ export class Play {
     room.on("added", "Driver", (driver) => this.#came(driver));
     room.on("removed", "Driver", (driver) => this.#feed.note(`${this.names.of(driver.id)} left`));
     room.on("schema", () => this.#begin());
-    if (room.player) room.sample(() => this.#sample());
+    if (!room.player) return;
+    this.prediction = room.predict("Tank", drive, { peek: () => this.#steer() });
+    room.sample(() => this.#sample());
   }
 
   /**
@@ -91,8 +96,8 @@ export class Play {
     this.names.update(view.players);
     const own = room.player ? view.one("Tank", { owner: room.player }) : null;
     const steer = this.#steer();
-    const pose = this.prediction.active ? this.prediction.draw(steer, now) : null;
-    this.#dress(view, own, pose, now);
+    const pose = this.driving && own ? /** @type {Row & Pose} */ (own) : null;
+    this.#dress(view, own, now);
     this.#look(view, own, pose);
     this.#happenings.look(view, own?.id ?? 0, now);
     page.stage.draw({
@@ -120,7 +125,6 @@ export class Play {
 
   /** The player is looked at again, or everything is new. */
   #begin() {
-    this.prediction.reset();
     this.#happenings.reset();
     this.page.effects.clear();
   }
@@ -133,53 +137,49 @@ export class Play {
     }
   }
 
-  /** The newest row of the own tank where it can drive; null where not. @param {View} view */
-  #tank(view) {
-    const tank = view.player ? view.one("Tank", { owner: view.player }) : null;
-    return tank?.armour && !view.room?.finished ? tank : null;
+  /**
+   * The own tank as the next input will find it; null where there is none that can drive.
+   * @returns {Row & Pose | null}
+   */
+  get driving() {
+    const { room } = this.room.latest;
+    const tank = room?.finished ? null : this.prediction?.row;
+    return tank?.armour ? /** @type {Row & Pose} */ (tank) : null;
   }
 
-  /** What to send now: asked for once a frame of the server. */
+  /** What to send now: asked for once a tick. */
   #sample() {
-    const { latest } = this.room;
-    const { controls } = this.page;
-    const now = performance.now();
-    const tank = this.#tank(latest);
-    if (!tank) {
-      this.prediction.reset();
-      return STILL;
-    }
-    if (latest.tick !== this.#corrected) {
-      this.#corrected = latest.tick;
-      this.page.ground.update(latest);
-      const row = /** @type {Row & Pose & { stamp: number }} */ (tank);
-      this.prediction.correct(row, this.page.ground.walls, now);
-    }
+    const tank = this.driving;
+    if (!tank) return STILL;
     const steer = this.#steer();
-    const stamp = this.prediction.sample(steer, now);
-    if (steer.fire) this.#fire(tank, latest.tick + this.prediction.ahead, now);
-    controls.sent();
-    return { ...steer, stamp };
+    if (steer.fire) this.#fire(tank, this.#tick + 1, performance.now());
+    this.page.controls.sent();
+    return steer;
   }
 
   /** The controls as they are now. */
   #steer() {
     const { camera, controls } = this.page;
-    const pose = this.prediction.pose;
+    const pose = this.driving;
     if (!pose) return STILL;
     return controls.read(pose, (x, y) => camera.angle(this.#place, x, y));
   }
 
+  /** The tick at which the last input sent will be applied. */
+  get #tick() {
+    return this.room.latest.tick + (this.prediction?.ahead ?? 0);
+  }
+
   /**
    * Shows a shot that the server will grant.
-   * @param {Row} tank
+   * @param {Row & Pose} tank
    * @param {number} tick at which the input will be applied
    * @param {number} now
    */
   #fire(tank, tick, now) {
-    if (tick < Math.max(tank.ready, this.#ready) || !this.prediction.pose) return;
+    if (tick < Math.max(tank.ready, this.#ready)) return;
     this.#ready = tick + (tick < tank.rapid ? RAPID_RELOAD_TICKS : RELOAD_TICKS);
-    this.#happenings.fire(tank, this.prediction.pose, now);
+    this.#happenings.fire(tank, tank, now);
   }
 
   /**
@@ -187,7 +187,7 @@ export class Play {
    * @param {View} view
    */
   #reload(own, view) {
-    const tick = this.room.latest.tick + this.prediction.ahead;
+    const tick = this.#tick;
     const ticks = view.tick < own.rapid ? RAPID_RELOAD_TICKS : RELOAD_TICKS;
     return loaded(Math.max(own.ready, this.#ready > tick + ticks ? 0 : this.#ready), tick, ticks);
   }
@@ -196,10 +196,9 @@ export class Play {
    * What every tank looks like now; the own one last, so that it lies on top.
    * @param {View} view
    * @param {Row | null} own
-   * @param {Pose | null} pose where the own tank is predicted to be
    * @param {number} now
    */
-  #dress(view, own, pose, now) {
+  #dress(view, own, now) {
     const smoke = now - this.#smoked > SMOKE_EVERY_MS;
     if (smoke) this.#smoked = now;
     const team = view.me?.team ?? 0;
@@ -208,9 +207,9 @@ export class Play {
       if (!tank.armour) continue;
       const mine = tank.id === own?.id;
       const driver = view.get("Driver", tank.owner);
-      const at = mine && pose ? { ...pose } : { ...tank };
+      const at = /** @type {Row & Pose} */ ({ ...tank });
       this.#looks.push({
-        pose: /** @type {Pose} */ (at),
+        pose: at,
         color: colorOf(this.names.number(tank.owner), tank.team, mine),
         team: tank.team,
         number: this.names.number(tank.owner),
@@ -226,7 +225,7 @@ export class Play {
         name: this.names.of(tank.owner),
         away: driver?.connected === false,
       });
-      this.page.effects.roll(tank.id, /** @type {Pose} */ (at));
+      this.page.effects.roll(tank.id, at);
       if (smoke && tank.armour === 1) this.page.effects.smoke(at.x, at.y);
     }
     this.#looks.sort((a, b) => Number(a.own) - Number(b.own));
@@ -267,6 +266,6 @@ export class Play {
     this.#minimap.draw(view, this.#looks, this.page.ground);
     this.board.draw(view, this.names);
     this.#result.draw(view, this.names, room.tickRate);
-    this.net.draw(room, this.prediction.ahead, now);
+    this.net.draw(room, this.prediction?.ahead ?? 0, now);
   }
 }
