@@ -86,7 +86,10 @@ class Poster:
         while True:
             event = machine.next_event()
             if event is h11.NEED_DATA:
-                machine.receive_data(await reader.read(_READ_BYTES))
+                data = await reader.read(_READ_BYTES)
+                if not data and not status:
+                    raise Unreachable(f"{self._url}: the connection ended before the answer came")
+                machine.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code
             elif isinstance(event, h11.Data):
@@ -95,8 +98,6 @@ class Poster:
                     raise Unreachable(f"{self._url}: an answer beyond {MESSAGE_BYTES_MAX} bytes")
             elif isinstance(event, h11.EndOfMessage):
                 break
-            elif isinstance(event, h11.ConnectionClosed):
-                raise Unreachable(f"{self._url}: the connection ended before the answer came")
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
         else:

@@ -20,14 +20,16 @@ from server.edge.limits import EdgeLimits
 from shared import limits
 from shared.errors import MEANINGS, TRY_AGAIN, CloseCode
 from shared.from_client import decode_from_client
-from shared.messages import decode_from_server
+from shared.messages import InputMessage, Resume, decode_from_server
+from shared.polls import join_messages, split_messages
 from tests.docs.dots import examples
 from tests.docs.pages import ROOT, Block, blocks, page, table
 
 PAGE = page("PROTOCOL.md")
 HEX = {block.title: block for block in blocks(PAGE) if block.language == "hex"}
 CANONICAL = "canonical bytes"
-MESSAGES = {title: block for title, block in HEX.items() if title != CANONICAL}
+POLL = "body of a poll"
+MESSAGES = {title: block for title, block in HEX.items() if title not in (CANONICAL, POLL)}
 TYPES = ("u8", "i8", "i16", "u16", "i32", "u32", "f32", "f64")
 LETTERS = dict(zip(TYPES, "BbhHiIfd", strict=True))
 LISTED = table(PAGE, "To the server:") + table(PAGE, "To the client:")
@@ -116,6 +118,17 @@ def test_every_byte_is_what_the_page_says(title: str) -> None:
     assert read(raw(HEX[title]))[0] == named[lines[1][1]]
 
 
+def test_the_body_of_a_poll_is_as_the_page_says() -> None:
+    parts = [examples()[title] for title in ("RESUME", "INPUT")]
+    assert raw(HEX[POLL]) == join_messages(parts)
+    assert split_messages(raw(HEX[POLL])) == parts
+    lengths = [line for line in explained(HEX[POLL]) if line[1].startswith("length")]
+    found = [said(text.partition(" = ")[2]) for _, text in lengths]
+    assert found == [("u32", list(struct.unpack("<I", data))) for data, _ in lengths]
+    assert [length for _, [length] in found] == [len(part) for part in parts]
+    assert [type(decode_from_client(part)) for part in parts] == [Resume, InputMessage]
+
+
 @pytest.mark.parametrize("title", MESSAGES)
 def test_the_code_reads_an_example(title: str) -> None:
     data = raw(HEX[title])
@@ -179,7 +192,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     numbers = [int(row[1].replace(",", "")) for row in rows]
     assert numbers == [
         edge.message_bytes_max, limits.MESSAGES_PER_S, limits.INPUT_ITEMS_PER_S,
-        edge.frames_per_s, edge.control_frames_per_s, edge.open_timeout_s,
+        edge.frames_per_s, edge.control_frames_per_s, limits.POLL_MESSAGES_MAX,
+        edge.body_bytes_max, limits.MESSAGES_PER_S, limits.POLL_LINGER_S, edge.open_timeout_s,
         limits.HELLO_TIMEOUT_S, edge.ping_timeout_s, limits.TOO_SLOW_S, limits.INPUT_ITEMS_MAX,
         limits.ACTIONS_PER_ITEM_MAX, limits.UNACKED_INPUTS_MAX, limits.GAME_CHARS_MAX,
         16 * limits.NAME_CHARS_MAX, limits.IDENTITY_CHARS_MAX, limits.BUILD_CHARS_MAX,
@@ -192,4 +206,5 @@ def test_the_limits_are_those_of_the_code() -> None:
         limits.INPUT_ITEMS_BURST,
         edge.frames_burst,
         edge.control_frames_burst,
+        limits.MESSAGES_BURST,
     ]

@@ -34,6 +34,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server, None, 
         yield server
 
 
+# Until told otherwise, sockets die as they do behind a proxy that knows no upgrade.
+BLOCK = """
+const { WebSocket } = globalThis;
+globalThis.blocked = true;
+globalThis.WebSocket = function (...how) {
+  if (!globalThis.blocked) return new WebSocket(...how);
+  const dead = { readyState: 0, send() {}, close() {} };
+  setTimeout(() => dead.onclose?.({ code: 1006, reason: "" }));
+  return dead;
+};
+"""
+
+
 def page_of(server: Server, path: str = "/") -> str:
     return f"http://127.0.0.1:{server.port}{path}"
 
@@ -207,3 +220,29 @@ def test_the_lobby_survives_the_kill_too(browser: Browser, server: Server) -> No
         ada.live()
         assert ada.complaints == []
         assert bob.complaints == []
+
+
+def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_not(
+    browser: Browser, server: Server
+) -> None:
+    with opened(browser) as ada:
+        ada.page.add_init_script(BLOCK)
+        begin(ada, server, "Ada")
+        numbers = "document.getElementById('numbers').textContent"
+        ada.wait(f"/by polling/.test({numbers})")
+        assert ada.welcomes == [], "there was no socket"
+        assert server.metrics()["polling_sessions"] == 1
+        ada.wait("globalThis.labels['Ada']")
+        before = ada.place("Ada")
+        ada.page.keyboard.down("ArrowRight")
+        ada.page.keyboard.down("ArrowDown")
+        until(lambda: ada.place("Ada") != before)
+        tick = ada.tick()
+        until(lambda: ada.tick() > tick + 40)
+        ada.page.evaluate("() => { blocked = false; dispatchEvent(new Event('online')); }")
+        ada.wait(f"!/by polling/.test({numbers})")
+        tick = ada.tick()
+        until(lambda: ada.tick() > tick + 40)
+        until(lambda: server.metrics()["polling_sessions"] == 0)
+        assert len(ada.welcomes) == 1
+        assert ada.complaints == []

@@ -1,0 +1,136 @@
+"""Polls, renewals and the return of all at once, with a real server and bots that count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import pytest
+
+from bots import connection
+from bots.address import play_url
+from bots.brains import load_brain
+from bots.client import join
+from bots.clock import LoopClock
+from bots.counters import asker
+from bots.line import Transport
+from bots.report import Report
+from bots.swarm import Plan, Swarm
+from bots.websocket import Unreachable, open_websocket
+from tests.end_to_end.blocker import blocking
+from tests.end_to_end.server import Server, serve
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[Server, None, None]:
+    """A server whose connections are renewed every 3 s, with one standing room."""
+    flags = ("--open", "coins", "--digest-ticks", "5", "--connection-lifetime-s", "3")
+    with serve(tmp_path, *flags) as server:
+        yield server
+
+
+def swarm(server: Server, **plan: Any) -> Swarm:
+    url = play_url(server.url)
+    return Swarm(
+        Plan(url, "coins", **plan),
+        lambda: load_brain("coins"),
+        connect=open_websocket,
+        clock=LoopClock(),
+        rng=SystemRandom(),
+        ask=asker(url),
+    )
+
+
+def clean(report: Report) -> dict[str, Any]:
+    """The values of a report that found nothing wrong."""
+    assert report.failures == [], report.values
+    assert (report.values["ticks_back"], report.values["player_changed"]) == (0, 0)
+    return report.values
+
+
+async def test_polls_and_sockets_in_one_room_lose_and_double_nothing(server: Server) -> None:
+    [room] = server.rooms("coins")
+    options = {"room": room["room"]}
+    polled, socketed = await asyncio.gather(
+        swarm(server, count=4, seconds=6, options=options, transport=Transport.POLLING).run(),
+        swarm(server, count=4, seconds=6, options=options).run(),
+    )
+    found, other = clean(polled), clean(socketed)
+    assert (found["polled"], other["polled"]) == (4, 0)
+    assert (found["inputs_checked"], other["inputs_checked"]) == (4, 4)
+    assert min(found["inputs_sent"], other["inputs_sent"]) > 4 * 20
+    assert (found["renewals"], other["renewals"] >= 4) == (0, True)
+    assert server.metrics()["polling_sessions"] == 0, "and nothing is left"
+
+
+async def test_hundreds_of_renewals_under_load_double_no_tick_and_no_input(server: Server) -> None:
+    found = clean(await swarm(server, count=60, seconds=16).run())
+    assert found["renewals"] >= 200
+    assert found["renewal_gap_ms"]["max"] is not None
+    assert (found["resumes"], found["errors"]) == (0, {})
+
+
+async def test_where_no_websocket_gets_through_a_client_polls_and_climbs_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CLIMB_S", 0.5)
+    async with blocking(server.port) as proxy:
+        with pytest.raises(Unreachable):
+            await open_websocket(play_url(proxy.url), _Deaf())
+        room = await join(proxy.url, "coins", name="Ada")
+        assert room.polling
+        frames, player = room.stats.frames, room.player
+        await until(lambda: room.stats.frames > frames + 30 and proxy.blocked > 3)
+        assert (room.polling, room.state) == (True, "live")
+        proxy.blocks = False
+        await until(lambda: not room.polling)
+        frames = room.stats.frames
+        await until(lambda: room.stats.frames > frames + 10)
+        assert (room.state, room.player, room.stats.divergence) == ("live", player, 0)
+        room.leave()
+        await room.closed()
+
+
+async def test_all_come_back_at_once_as_who_they_were_and_the_server_answers(
+    server: Server,
+) -> None:
+    crowd = swarm(server, count=60, seconds=8)
+    playing = asyncio.ensure_future(crowd.run())
+    await until(lambda: sum(bot.seated for bot in crowd.bots) == 60)
+    for _ in range(3):
+        frames = [bot.session.stats.frames for bot in crowd.bots]
+        for bot in crowd.bots:
+            bot.connection.drop()
+        answers = [await asyncio.to_thread(server.get, "/liveness_check") for _ in range(5)]
+        assert {status for status, _ in answers} == {200}
+        wanted = [count + 5 for count in frames]
+        await until(
+            lambda wanted=wanted: all(
+                bot.session.stats.frames >= least
+                for bot, least in zip(crowd.bots, wanted, strict=True)
+            )
+        )
+    crowd.stop()
+    found = clean(await playing)
+    assert found["resumes"] >= 3 * 60
+    assert set(found["errors"]) == {"1006 dropped on purpose"}
+
+
+class _Deaf:
+    def message(self, payload: bytes) -> None:
+        raise AssertionError("nothing comes")
+
+    def ended(self, code: int, reason: str) -> None:
+        pass
+
+
+async def until(condition: Any) -> None:
+    """Wait for what happens elsewhere; bounded, so that it can fail."""
+    async with asyncio.timeout(40):
+        while not condition():  # noqa: ASYNC110 - what is waited for announces nothing.
+            await asyncio.sleep(0.02)
