@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def counts(history: RoomHistory) -> Counts:
     return told
 
 
-def change_frame(history: RoomHistory, at: int, **fields: int | None) -> Seen:
+def change_frame(history: RoomHistory, at: int, **fields: Any) -> Seen:
     """The first player's frame at this place, changed; returns what it was."""
     frames = history.witnesses[0].frames
     before = frames[at]
