@@ -36,6 +36,7 @@ class Kind(StrEnum):
     ACK = "an input was acknowledged and not journaled"
     DOUBLED = "an input was applied twice"
     LOST = "an input was lost"
+    ENDED = "a session was ended by the server"
     SEAT = "a session came back as somebody else"
     RECOVERED = "recovered rows differ from the journal"
 
@@ -160,6 +161,10 @@ class _Judge:
             if (room, player) != witness.seats[0]:
                 what = f"{witness.name} came back as player {player} of room {room}"
                 yield self._violation(Kind.SEAT, 0, witness.player, what)
+        if witness.end:
+            last = witness.frames[-1].tick if witness.frames else 0
+            what = f"{witness.name} was sent away: {witness.end}"
+            yield self._violation(Kind.ENDED, last, witness.player, what)
         before = 0
         for seen in witness.frames:
             if seen.tick > seen.committed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 def longest_gap_s(times_s: Sequence[float], from_s: float, to_s: float) -> float | None:
@@ -20,7 +21,7 @@ def longest_gap_s(times_s: Sequence[float], from_s: float, to_s: float) -> float
         return None
     if around[-1] < to_s:
         around.append(to_s)
-    return max((b - a for a, b in zip(around, around[1:], strict=False)), default=0.0)
+    return max((b - a for a, b in pairwise(around)), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,15 @@ class Counts:
 class Witness:
     """What one session saw of one room. `seats` holds room and player of each WELCOME, in order.
 
-    `counts` is None where the session did not end in good order, and is not judged then.
+    `counts` is None where the session did not end in good order, and is not judged then. `end`
+    says why the server ended it, "" where it did not.
     """
 
     name: str
     seats: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     frames: list[Seen] = field(default_factory=list[Seen])
     counts: Counts | None = None
+    end: str = ""
 
     @property
     def room(self) -> str:

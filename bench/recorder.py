@@ -45,6 +45,8 @@ class Recorder:
     def finish(self) -> None:
         """Take down what became of the bot's inputs: it makes no more (`Bot.settle`)."""
         session, tally = self.bot.session, self.bot.tally
+        if session.closed is not None:
+            self.witness.end = f"{session.closed.reason} ({session.closed.code})"
         self.witness.counts = Counts(
             last_seq=session.last_seq,
             waiting=session.waiting,

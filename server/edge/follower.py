@@ -23,7 +23,6 @@ from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
 
-
 # How long a session waits here for a tick that it holds and this process has not heard of.
 BEHIND_S = 10
 

@@ -222,6 +222,14 @@ def test_a_session_that_came_back_as_somebody_else_is_found() -> None:
     assert kinds(history) == {Kind.SEAT}
 
 
+def test_a_session_that_the_server_ended_is_found() -> None:
+    history = lived()
+    history.witnesses[1].end = "the room failed (4500)"
+    [violation] = found(history)
+    assert violation.kind is Kind.ENDED
+    assert "the room failed (4500)" in str(violation)
+
+
 # Inputs.
 
 
