@@ -83,8 +83,9 @@ class Observer:
     async def _follow(self, room: str) -> None:
         newest = self._newest[room]
         start = self.histories[room].start
-        last = max(newest, default=start.tick if start else 0)
-        tail = await self._store.tail(room, max(0, last - OVERLAP_TICKS))
+        first = start.tick if start else 0
+        last = max(newest, default=first)
+        tail = await self._store.tail(room, max(first, last - OVERLAP_TICKS))
         if not tail.records:
             # What is further back was trimmed.
             tail = await self._store.tail(room, last)

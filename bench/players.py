@@ -24,7 +24,7 @@ from shared.messages import Close, Join, Role
 
 SEATED_S = 30.0
 SETTLE_S = 30.0
-LOOK_S = 10.0
+LOOK_S = 1.0
 
 
 class Doors:
@@ -118,9 +118,9 @@ class Players:
         """What somebody sees who comes now: a frame from nothing, and a few after it."""
         watcher = self._begin({"room": room}, Role.SPECTATOR)
         self.all.remove(watcher)
-        until_s = self._clock.now() + LOOK_S
-        while len(watcher.witness.frames) < 2 * self._digest_ticks and self._clock.now() < until_s:
-            await asyncio.sleep(0.05)
+        await self._seated(watcher)
+        # A few frames after the first, of which some are digested.
+        await asyncio.sleep(LOOK_S)
         watcher.bot.leave()
         await watcher.task
         return watcher.witness
