@@ -40,6 +40,7 @@ class Cluster:
     processes: how many servers. games: as --games has them. flags: more flags for every server.
     drain_s: each server's. proxy: "nginx", "relay" (ours), or "auto" for nginx where it is.
     folder: for data and logs, kept; without one they go to a temporary folder that is removed.
+    module: what `python -m` runs as a server.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Cluster:
         drain_s: float = 10.0,
         proxy: Kind = "auto",
         folder: Path | None = None,
+        module: str = "server",
     ) -> None:
         if processes < 1:
             raise ValueError(f"a cluster has one server or more, not {processes}")
@@ -62,6 +64,7 @@ class Cluster:
         self._drain_s = drain_s
         self._kind: Kind = proxy
         self._folder = folder
+        self._module = module
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._valkey: ClusterValkey | None = None
         self._proxy: Proxy | None = None
@@ -129,7 +132,15 @@ class Cluster:
         ports = self._own_ports()
         self._proxy = make_proxy(self._kind, ports, folder / "proxy")
         self.servers = [
-            Server(number, port, folder, self._all_flags(), self._environment(), self._drain_s)
+            Server(
+                number,
+                port,
+                folder,
+                self._all_flags(),
+                self._environment(),
+                self._drain_s,
+                module=self._module,
+            )
             for number, port in enumerate(ports)
         ]
         # A server that fails must not leave the others half started behind our back.

@@ -36,6 +36,8 @@ class Server:
         flags: Sequence[str],
         environment: Mapping[str, str],
         drain_s: float,
+        *,
+        module: str = "server",
     ) -> None:
         self.number = number
         self.port = port
@@ -45,7 +47,7 @@ class Server:
         self._pid: int | None = None
         self._serves: tuple[str, int] | None = None
         self._paused: int | None = None
-        command = [sys.executable, "-m", "server", "--host", "127.0.0.1", "--port", str(port)]
+        command = [sys.executable, "-m", module, "--host", "127.0.0.1", "--port", str(port)]
         command += ["--workers", "1", "--drain-s", f"{drain_s:g}", *flags]
         self._child = Child(command, ROOT, self.log, environment)
 

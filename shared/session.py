@@ -67,9 +67,13 @@ class ClientStats:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one message from the server did: changes of the view, refusals, a clock, an end."""
+    """What one message from the server did: changes of the view, refusals, a clock, an end.
+
+    `frame` is the frame that was applied, where `framed`.
+    """
 
     framed: bool = False
+    frame: Frame | None = None
     changes: Changes | None = None
     refusals: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
     time: TimeAnswer | None = None
@@ -103,6 +107,16 @@ class ClientSession:
     def player(self) -> int:
         """The id of this player's row, 0 before WELCOME and for a spectator."""
         return self.welcome.player if self.welcome else 0
+
+    @property
+    def name(self) -> str:
+        """The name asked for."""
+        return self._join.name
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch the server has told, 0 before WELCOME."""
+        return self._epoch
 
     @property
     def waiting(self) -> int:
@@ -235,7 +249,7 @@ class ClientSession:
         self._since_report += max(1, (frame.tick - held) // every) if held else 1
         if self._since_report >= REPORT_FRAMES:
             self._send([])
-        return Outcome(framed=True, changes=changes, refusals=refusals)
+        return Outcome(framed=True, frame=frame, changes=changes, refusals=refusals)
 
     def _refusals(self, frame: Frame) -> list[tuple[int, int, str]]:
         """Refusals of items not settled before; a frame may tell old ones again."""

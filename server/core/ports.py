@@ -145,6 +145,10 @@ class RoomPort(Protocol):
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
         ...
 
+    def behind(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch knows more than this process does."""
+        ...
+
 
 class Host(Protocol):
     """The rooms of this process, as an edge sees them."""

@@ -23,6 +23,9 @@ from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
 
+# How long a session waits here for a tick that it holds and this process has not heard of.
+BEHIND_S = 10
+
 
 class Talker(Protocol):
     """A connection as its room sees it."""
@@ -63,6 +66,8 @@ class _Arrival:
     talker: Talker
     seat: Seat
     resume: Resume | None
+    # The last tick that was committed here when it came.
+    since: int = 0
 
 
 class RoomFollower:
@@ -115,7 +120,7 @@ class RoomFollower:
 
     def arrive(self, talker: Talker, seat: Seat, resume: Resume | None) -> None:
         """Take up a session (or a spectator's watching) at the next tick."""
-        self._arrivals.append(_Arrival(talker, seat, resume))
+        self._arrivals.append(_Arrival(talker, seat, resume, self._committed))
 
     def leave(self, talker: Talker) -> None:
         """A connection is gone; its seat stays."""
@@ -148,7 +153,8 @@ class RoomFollower:
         tick = self._committed = publication.commit.tick
         self._settle(publication)
         for arrival in self._take_arrivals():
-            self._admit(arrival, tick)
+            if not self._is_early(arrival, tick):
+                self._admit(arrival, tick)
         self._dismiss(publication.left)
         self._move_out()
         if self._moved:
@@ -194,6 +200,17 @@ class RoomFollower:
     def _take_arrivals(self) -> list[_Arrival]:
         arrivals, self._arrivals = self._arrivals, []
         return arrivals
+
+    def _is_early(self, arrival: _Arrival, tick: int) -> bool:
+        """Whether a session holds a tick that was not heard here: it is not shown older ones."""
+        resume = arrival.resume
+        if resume is None or not self.port.behind(resume.epoch, resume.held):
+            return False
+        if tick - arrival.since > BEHIND_S * self.port.game.tick_rate:
+            arrival.talker.end(CloseCode.UNAVAILABLE, "this server is behind; try again", 500)
+        else:
+            self._arrivals.append(arrival)
+        return True
 
     def _admit(self, arrival: _Arrival, tick: int) -> None:
         talker, seat, resume = arrival.talker, arrival.seat, arrival.resume

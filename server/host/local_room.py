@@ -112,6 +112,10 @@ class LocalRoom:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
         return self._port.diverged(epoch, held)
 
+    def behind(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch knows more than this process does."""
+        return self._port.behind(epoch, held)
+
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for here, with this nonce."""
         return nonce in self.outbox.nonces or self._port.holds(nonce)

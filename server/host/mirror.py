@@ -136,6 +136,10 @@ class Mirror:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
         return diverges(self.starts, epoch, held)
 
+    def behind(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch has heard what is not heard here."""
+        return held > self.match.tick and not self.diverged(epoch, held)
+
     async def open(self, replica: Replica | None) -> None:
         """Hear of the room and have its rows; a replica that is up to date is taken as it is.
 

@@ -58,11 +58,11 @@ class Archive(MemoryStore):
 class World:
     """One seed's world, in a running loop of virtual time."""
 
-    def __init__(self, seed: int, game: str = "coins") -> None:
+    def __init__(self, seed: int, game: str = "coins", *, archive: type[Archive] = Archive) -> None:
         loop = asyncio.get_running_loop()
         self.seed = seed
         self.game = game
-        self.store = Archive(loop)
+        self.store = archive(loop)
         self.exchange = MemoryExchange(loop.time)
         self.network = Network(seed)
         self.bots: list[Bot] = []
