@@ -1,12 +1,19 @@
-/** What a page loads for /client/index.js: no outside code, nothing of the page, and not much. */
+/** What the SDK weighs: the package's file, and the modules as a server serves them. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { test } from "node:test";
 
-const INDEX = new URL("../../client/index.js", import.meta.url);
-const BYTES_MAX = 16 * 1024;
+const CLIENT = new URL("../../client/", import.meta.url);
+const PACKAGE = JSON.parse(readFileSync(new URL("package.json", CLIENT), "utf8"));
+const ESBUILD = fileURLToPath(new URL("../../node_modules/.bin/esbuild", import.meta.url));
+const PACKED_BYTES_MAX = 15 * 1024;
+const SERVED_BYTES_MAX = 36 * 1024;
 
 /** Every module reachable from `url`, with its source. */
 function modules(url, found = new Map()) {
@@ -20,19 +27,43 @@ function modules(url, found = new Map()) {
   return found;
 }
 
-/** A module without its comments and indentation. */
-function code(source) {
-  return source
-    .replaceAll(/\/\*\*?[^]*?\*\//g, "")
-    .replaceAll(/^\s*\/\/.*$/gm, "")
-    .replaceAll(/^\s+/gm, "");
-}
+const zipped = (text) => gzipSync(text, { level: 9 }).length;
 
-test("the SDK's code, comments and indentation aside, stays small when compressed", () => {
-  const found = modules(INDEX);
+test("the modules as they are served, comments and all, import nothing of outside or the page", () => {
+  const found = modules(new URL("index.js", CLIENT));
   assert.ok(found.size > 15);
-  const bytes = gzipSync([...found.values()].map(code).join(""), { level: 9 }).length;
-  assert.ok(bytes < BYTES_MAX, `${bytes} bytes`);
+  const bytes = zipped([...found.values()].join(""));
+  assert.ok(bytes < SERVED_BYTES_MAX, `${bytes} bytes`);
+});
+
+test("the package's file, made as npm pack makes it, stays small when compressed", (t) => {
+  if (!existsSync(ESBUILD)) return t.skip("there is no esbuild; 'npm ci' brings it");
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-"));
+  try {
+    const [, ...flags] = PACKAGE.scripts.minify.split(" ");
+    const file = join(folder, "index.js");
+    execFileSync(ESBUILD, [...flags.slice(0, -1), `--outfile=${file}`, "--log-level=error"], {
+      cwd: fileURLToPath(CLIENT),
+    });
+    const packed = readFileSync(file, "utf8");
+    assert.match(packed, /holdfast\.1/, "it is the SDK");
+    assert.ok(zipped(packed) < PACKED_BYTES_MAX, `${zipped(packed)} bytes`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the package has no dependencies, and takes along nothing of the page", () => {
+  assert.deepEqual([PACKAGE.dependencies, PACKAGE.peerDependencies], [undefined, undefined]);
+  assert.equal(PACKAGE.sideEffects, false);
+  const listed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    cwd: fileURLToPath(CLIENT),
+    encoding: "utf8",
+  });
+  const files = JSON.parse(listed)[0].files.map(({ path }) => path);
+  for (const [url] of modules(new URL("index.js", CLIENT)))
+    assert.ok(files.includes(url.slice(CLIENT.href.length)), url);
+  assert.ok(files.every((path) => !path.startsWith("page/")), `${files}`);
 });
 
 test("what is loaded only where no WebSocket gets through is not loaded elsewhere, and small", () => {
