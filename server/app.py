@@ -41,6 +41,7 @@ from shared.errors import ConfigError
 from shared.schema import Schema
 
 VERSION = "0.1.0"
+MOVED_LOOK_S = 0.02
 CLIENT = Path(__file__).resolve().parent.parent / "client"
 
 
@@ -93,6 +94,7 @@ class App:
     ) -> None:
         self.metrics = Metrics()
         self._config = config
+        self._clock = clock
         self._store = store
         self._exchange = exchange
         self._log = log
@@ -135,7 +137,11 @@ class App:
             self._server = await loop.create_server(self.listener.protocol, sock=sock, backlog=1024)
 
     async def stop(self, budget_s: float) -> None:
-        """Drain: refuse, finish and commit the ticks under way, say goodbye, close the store."""
+        """Drain: refuse, hand rooms and players over, say goodbye, close the store.
+
+        Rooms go first, at a tick's end each. Players are asked for a second connection, which lands
+        elsewhere, and are served here until it has come; where there is nobody else, that is waste.
+        """
         self._draining = True
         self.listener.drain()
         if self._server is not None:
@@ -143,6 +149,8 @@ class App:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s / 2):
                 await self.host.drain()
+        if await self.host.has_peers():
+            await self._move_players(budget_s / 4)
         self.polling.close()
         await self.listener.close(budget_s / 4)
         self.listener.stop()
@@ -151,6 +159,12 @@ class App:
         await self.host.stop()
         await self._exchange.close()
         await self._store.close()
+
+    async def _move_players(self, budget_s: float) -> None:
+        self.edge.renew_all(budget_s)
+        until_s = self._clock.now() + budget_s
+        while self.edge.sessions and self._clock.now() < until_s:
+            await self._clock.sleep(MOVED_LOOK_S)
 
     def _listener(self, clock: Clock, network: Network | None) -> Listener:
         return Listener(

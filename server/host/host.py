@@ -153,6 +153,14 @@ class RoomsHost:
         finally:
             self.phases.stop()
 
+    async def has_peers(self) -> bool:
+        """Whether another process takes rooms and players."""
+        try:
+            living = await self._exchange.processes()
+        except StoreError:
+            return False
+        return any(process.open and process.name != self.name for process in living)
+
     async def stop(self) -> None:
         """End everything that runs here; the rooms' followers hear nothing more."""
         if self._mail is not None:
