@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from .entities import Entity, Player, Room
 from .errors import ConfigError, Refused
 from .inputs import Action, Input, Options
-from .limits import GRACE_S, HISTORY_TICKS, SEATS_MAX, TABLES_MAX, TICK_RATE_MAX
+from .limits import (
+    GRACE_S,
+    HISTORY_TICKS,
+    JOURNAL_LAG_TICKS_MAX,
+    SEATS_MAX,
+    TABLES_MAX,
+    TICK_RATE_MAX,
+)
 
 if TYPE_CHECKING:
     from .match import Match
@@ -54,6 +61,7 @@ class Game:
     send_every: int = 1
     event_ticks: int | None = None
     input_hold_ticks: int = 3
+    journal_lag_ticks_max: int = 0
     input_backlog_ticks: int = 3
     past_entities: tuple[type[Entity], ...] = ()
     rewind_ticks_max: int | None = None
@@ -128,6 +136,7 @@ class Game:
             ("tick_rate", self.tick_rate, 1, TICK_RATE_MAX),
             ("send_every", self.send_every, 1, self.tick_rate),
             ("seats", self.seats, 1, SEATS_MAX),
+            ("journal_lag_ticks_max", self.journal_lag_ticks_max, 0, JOURNAL_LAG_TICKS_MAX),
             # What is older than the history would not be known after a restart.
             ("rewind_ticks_max", 1 if back is None else back, 1, HISTORY_TICKS),
         )

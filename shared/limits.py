@@ -33,6 +33,8 @@ TEXT_CHARS_MAX = 16_384
 
 # 6.4 s at 20 ticks a second: longer than a reconnect, shorter than a coffee.
 HISTORY_TICKS = 128
+# A room that plays on without its store: 51 s at 20 ticks a second, longer than a failover takes.
+JOURNAL_LAG_TICKS_MAX = 1024
 # One tick a second for a board game, 128 for a shooter.
 TICK_RATE_MAX = 128
 # Ticks made up for after a stall; what lies before is over, not caught up.

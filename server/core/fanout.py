@@ -18,14 +18,27 @@ from shared.tables import PUBLIC, Table
 
 
 class Fanout:
-    """The frames of one committed tick of one match. Make one per tick; it remembers encodings."""
+    """The frames of one tick of one match. Make one per tick; it remembers encodings.
 
-    __slots__ = ("_commit", "_crc", "_deltas", "_heads", "_match", "_plain", "_players")
+    `committed` is the last tick in the journal; without it, this one is.
+    """
 
-    def __init__(self, match: Match, commit: Commit) -> None:
+    __slots__ = (
+        "_commit",
+        "_committed",
+        "_crc",
+        "_deltas",
+        "_heads",
+        "_match",
+        "_plain",
+        "_players",
+    )
+
+    def __init__(self, match: Match, commit: Commit, committed: int | None = None) -> None:
         assert match.tick == commit.tick, (match.tick, commit.tick)
         self._match = match
         self._commit = commit
+        self._committed = commit.tick if committed is None else committed
         self._deltas: dict[int, Chunks] = {}
         self._heads: dict[int, bytes] = {}
         self._crc: int | None = None
@@ -64,7 +77,7 @@ class Fanout:
         if head is None:
             tick = self._commit.tick
             # Packed as an array of 4; the whole is one of 8.
-            head = self._heads[base] = b"\x98" + pack((FRAME, tick, base, tick))[1:]
+            head = self._heads[base] = b"\x98" + pack((FRAME, tick, base, self._committed))[1:]
         return head
 
     def digest(self, session: ServerSession) -> int:

@@ -7,7 +7,7 @@ epoch, and when it was asked before and still does not show.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from server.core.inbox import Item
 from server.core.post import Asked, Failed, Leaving, Present, Request, Resumed
@@ -115,14 +115,25 @@ class Outbox:
     def everything(self) -> list[Request]:
         """All that is open and who is here, for an owner who knows nothing of it."""
         self.fresh.clear()
-        return [*self._seats(), *(Asked(p, tuple(i)) for p, i in self._items.items()), self.present]
+        return [*self._seats(), *self._whole(self._items), self.present]
 
     def standing(self) -> list[Request]:
         """What was open when this was last asked and is open still; call it now and then."""
         oldest = {player: items[0].seq for player, items in self._items.items()}
         stuck = [player for player, seq in oldest.items() if self._oldest.get(player) == seq]
         self._oldest = oldest
-        return [*self._seats(), *(Asked(p, tuple(self._items[p])) for p in stuck)]
+        return [*self._seats(), *self._whole(stuck)]
+
+    def _whole(self, players: Iterable[int]) -> Iterator[Request]:
+        """All the items of these players, each time with where they begin.
+
+        Nothing before them is waited for: it was applied, or it was acknowledged by a tick that a
+        room running ahead of its journal lost.
+        """
+        for player in players:
+            items = self._items[player]
+            yield Resumed(player, 0, items[0].seq)
+            yield Asked(player, tuple(items))
 
     def _seats(self) -> list[Request]:
         return [*self._joins.values(), *self._leaves.values(), *self._resumes.values()]

@@ -45,12 +45,22 @@ class Chance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A committed tick: what may be seen from now on, and whose joins it settled."""
+    """A tick to be seen from now on, and whose joins it settled.
+
+    It is committed, unless the room may run ahead of its journal: `committed` (None: this tick) is
+    the last that is.
+    """
 
     commit: Commit
     seated: dict[bytes, int]
     refused: dict[bytes, str]
     left: tuple[int, ...]
+    committed: int | None = None
+
+    @property
+    def committed_tick(self) -> int:
+        """The last tick that is in the journal."""
+        return self.commit.tick if self.committed is None else self.committed
 
 
 class Follower(Protocol):

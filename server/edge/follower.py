@@ -150,7 +150,8 @@ class RoomFollower:
 
     def published(self, publication: Publication) -> None:
         """Settle joins, send this tick's frames, and tell the room who is here."""
-        tick = self._committed = publication.commit.tick
+        tick = publication.commit.tick
+        self._committed = publication.committed_tick
         self._settle(publication)
         for arrival in self._take_arrivals():
             if not self._is_early(arrival, tick):
@@ -171,8 +172,8 @@ class RoomFollower:
     def changed(self, status: Status) -> None:
         """Tell everyone that the room stands still, goes on, or has another owner."""
         if self.port.epoch != self._epoch:
-            self._epoch = self.port.epoch
-            self._begin_epoch()
+            before, self._epoch = self._epoch, self.port.epoch
+            self._begin_epoch(before)
         message = RoomStatus(self.port.epoch, self._committed, status).encode()
         for talker in self._sessions:
             talker.send(message)
@@ -283,15 +284,17 @@ class RoomFollower:
             self._moved = True
             talker.end(code, reason)
 
-    def _begin_epoch(self) -> None:
-        """Another owner goes on from what is committed."""
+    def _begin_epoch(self, before: int) -> None:
+        """Another owner goes on from what is committed: what was shown beyond it never was.
+
+        There is such a thing where the room may run ahead of its journal, or the store lost ticks.
+        """
         for session in self._sessions.values():
-            if session.base > self.port.match.tick:
-                # The store lost ticks that were committed; what is held of them is forgotten.
+            if session.base > self.port.match.tick or self.port.diverged(before, session.base):
                 session.base, session.known = 0, None
 
     def _send(self, publication: Publication, tick: int) -> None:
-        fanout = Fanout(self.port.match, publication.commit)
+        fanout = Fanout(self.port.match, publication.commit, publication.committed)
         rate, every = self.port.game.tick_rate, self.port.game.send_every
         digest = self._digest_ticks and tick % self._digest_ticks == 0
         sent = skipped = size = 0

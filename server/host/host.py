@@ -28,7 +28,7 @@ from server.store.exchange import Exchange, Listing, Subscription
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.match import Match
-from shared.messages import Join, Status
+from shared.messages import Join
 
 # A copy nobody looks at is kept for those who come back.
 UNUSED_KEEP_S = 30.0
@@ -285,7 +285,7 @@ class RoomsHost:
         self._rooms[room.id] = room
         owned.stands = meta_key(room.meta) in self.placing.standing_keys
         if self._writer.failing:
-            owned.show(Status.PAUSED)
+            owned.store_is(away=True)
         self.phases.add(owned, due_s)
         room.run(owned)
 
@@ -387,4 +387,4 @@ class RoomsHost:
     def _store_trouble(self, away: bool) -> None:
         for room in self._owned():
             if room.owned is not None:
-                room.owned.show(Status.PAUSED if away else Status.LIVE)
+                room.owned.store_is(away=away)

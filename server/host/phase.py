@@ -35,6 +35,9 @@ class Phase:
         self._metrics = metrics
         self._log = log
         self._stopping = asyncio.Event()
+        # Ticks of rooms that run ahead of their journal, and the task that commits them.
+        self._late: list[tuple[RoomHost, Append]] = []
+        self._committing: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Tick until `stop`."""
@@ -45,6 +48,8 @@ class Phase:
                 await self._tick()
             if self._schedule.skipped > skipped:
                 self._metrics.count("ticks_skipped_total", self._schedule.skipped - skipped)
+        if self._committing is not None:
+            await self._committing
 
     def due_in_s(self) -> float:
         """Seconds until the next tick."""
@@ -63,9 +68,13 @@ class Phase:
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
                 self._crashed(room, error)
                 continue
-            if append is not None:
+            if append is not None and room.runs_ahead:
+                self._run_ahead(room, append)
+            elif append is not None:
                 stepped.append(room)
                 batch.append(append)
+        if self._late and self._committing is None:
+            self._committing = asyncio.ensure_future(self._commit_late())
         if batch:
             for room, outcome in zip(stepped, await self._writer.commit(batch), strict=True):
                 try:
@@ -76,6 +85,25 @@ class Phase:
             self.rooms.remove(room)
             await room.close()
             self._let_go(room)
+
+    def _run_ahead(self, room: RoomHost, append: Append) -> None:
+        try:
+            room.run_ahead(append)
+        except Exception as error:  # noqa: BLE001 - as above.
+            self._crashed(room, error)
+            return
+        self._late.append((room, append))
+
+    async def _commit_late(self) -> None:
+        """Commit what was shown already, for as long as there is some, beside the ticks."""
+        try:
+            while self._late:
+                late, self._late = self._late, []
+                outcomes = await self._writer.commit([append for _, append in late])
+                for (room, append), outcome in zip(late, outcomes, strict=True):
+                    room.acknowledge(append.tick, outcome)
+        finally:
+            self._committing = None
 
     def _crashed(self, room: RoomHost, error: Exception) -> None:
         """A bug of ours ends the room it showed in; the others go on."""

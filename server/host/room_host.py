@@ -6,6 +6,7 @@ Between step and publish nobody reads the rows; the phase that runs the room awa
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ from shared.messages import Status
 CHECKPOINT_TICKS = 256
 # A store that was away while a room had to be read is asked again after this.
 RELOAD_S = 0.25
+SETTLE_S = 0.005
 
 
 def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
@@ -89,6 +91,9 @@ class RoomHost:
         self.presence = Presence(room.game.tick_rate, room.match.tick, seen)
         self._followers: list[Follower] = []
         self._step: Step | None = None
+        # Ticks that were shown and are not committed yet; none unless the game allows some.
+        self._late: deque[tuple[Append, int]] = deque()
+        self._committed = room.match.tick
         self._settled = True
         self._blind = False
         self._checkpointed = checkpointed
@@ -192,9 +197,18 @@ class RoomHost:
         """Whether it is to be stepped no more by this process."""
         return self.over is not None or self.fenced or self.halted
 
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether its ticks may be seen before they are committed."""
+        return self.game.journal_lag_ticks_max > 0
+
     async def step(self) -> Append | None:
-        """Advance by one tick; what to append, or None when it is done."""
+        """Advance by one tick; what to append, or None when it is done or waits for its journal."""
         if self.done:
+            return None
+        if self.runs_ahead and len(self._late) >= self.game.journal_lag_ticks_max:
+            self._metrics.count("ticks_held_total")
+            self.show(Status.PAUSED)
             return None
         began = self._clock.stopwatch_s()
         room = self._room
@@ -216,22 +230,55 @@ class RoomHost:
 
     def publish(self, outcome: StoreError | None) -> None:
         """Let the tick be seen, or the room go if another owner has it."""
-        step, self._step = self._step, None
-        assert step is not None
+        if not self._refused(outcome):
+            self._committed = self.match.tick
+            self._show(None)
+
+    def run_ahead(self, append: Append) -> None:
+        """Let the tick be seen although it is not committed; `acknowledge` follows."""
+        self._late.append((append, self.match.tick))
+        self._metrics.count("ticks_ahead_total")
+        self._show(self._committed)
+
+    def acknowledge(self, tick: int, outcome: StoreError | None) -> None:
+        """The store has answered for a tick that was shown before."""
+        if self.fenced or self.over is not None or self._refused(outcome):
+            return
+        self._committed = tick
+        while self._late and self._late[0][1] <= tick:
+            self._late.popleft()
+        self._settled = not self._late
+
+    def store_is(self, *, away: bool) -> None:
+        """The store answers no more, or again."""
+        ahead = self.runs_ahead and len(self._late) < self.game.journal_lag_ticks_max
+        if away:
+            self.show(Status.UNCOMMITTED if ahead else Status.PAUSED)
+        else:
+            self.show(Status.LIVE)
+
+    def _refused(self, outcome: StoreError | None) -> bool:
+        """Whether the store would not have a tick; then the room goes on elsewhere, or ends."""
+        if outcome is None:
+            return False
         if isinstance(outcome, Fenced):
             self._log.warning("room %s: %s", self.id, outcome)
             self._metrics.count("fenced_total")
             self.fenced = True
-            return
-        if outcome is not None:
-            self._log.error("room %s: its tick was refused: %s", self.id, outcome)
-            closed = isinstance(outcome, NoSuchRoom)
-            code = CloseCode.ROOM_CLOSED if closed else CloseCode.UNAVAILABLE
-            self.over = (code, "the room is over" if closed else "the room's journal is damaged")
-            return
+            return True
+        self._log.error("room %s: its tick was refused: %s", self.id, outcome)
+        closed = isinstance(outcome, NoSuchRoom)
+        code = CloseCode.ROOM_CLOSED if closed else CloseCode.UNAVAILABLE
+        self.over = (code, "the room is over" if closed else "the room's journal is damaged")
+        return True
+
+    def _show(self, committed: int | None) -> None:
+        """Let the tick that was stepped be seen; `committed` (None: this one) is in the journal."""
+        step, self._step = self._step, None
+        assert step is not None
         began = self._clock.stopwatch_s()
-        self._settled = True
-        publication = Publication(step.commit, step.seated, step.refused, step.left)
+        self._settled = committed is None
+        publication = Publication(step.commit, step.seated, step.refused, step.left, committed)
         self._show_bots(step)
         for follower in list(self._followers):
             follower.published(publication)
@@ -258,10 +305,14 @@ class RoomHost:
         and the next ones lie so far apart that a whole history can always be replayed.
         """
         tick, newest = self.match.tick, self._checkpointed
-        if not self._settled or tick == 0 or (newest and tick - newest < HISTORY_TICKS):
+        if self._step is not None or tick == 0 or (newest and tick - newest < HISTORY_TICKS):
             return
         self._checkpointed = tick
         blob = encode_checkpoint(self.match)
+        while self._committed < tick and not self.done:
+            await self._clock.sleep(RELOAD_S)
+        if self._committed < tick:
+            return
         try:
             await self._store.checkpoint(self.id, self.epoch, tick, blob)
         except StoreError as error:
@@ -308,6 +359,9 @@ class RoomHost:
         """Back to the last whole tick, then once without what the failed tick consumed."""
         self._metrics.count("game_errors_total")
         self._log.error("room %s: %s", self.id, failure, exc_info=failure.__cause__)
+        # What was shown must be in what is read back.
+        while self._late and not self.fenced:
+            await self._clock.sleep(SETTLE_S)
         try:
             loaded = await self._load()
             self._room.recover(restored(self.game, self.meta, loaded))
