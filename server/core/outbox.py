@@ -52,8 +52,10 @@ class Outbox:
     def resume(self, player: int, connection: int, first_seq: int) -> None:
         """A session goes on on another connection, or by a poll (0)."""
         waiting = self._items.get(player)
-        if waiting and waiting[0].seq < first_seq:
-            self._items[player] = deque(item for item in waiting if item.seq >= first_seq)
+        while waiting and waiting[0].seq < first_seq:
+            waiting.popleft()
+        if waiting is not None and not waiting:
+            del self._items[player]
         request = Resumed(player, connection, first_seq)
         if connection:
             self._resumes[player] = request
@@ -61,10 +63,12 @@ class Outbox:
 
     def submit(self, player: int, items: Sequence[Item]) -> None:
         """Inputs and actions, in order; what is here already is not taken twice."""
-        waiting = self._items.setdefault(player, deque(maxlen=INBOX_ITEMS_MAX))
+        waiting = self._items.get(player)
         last = waiting[-1].seq if waiting else 0
         taken = tuple(item for item in items if item.seq > last)
         if taken:
+            if waiting is None:
+                waiting = self._items[player] = deque(maxlen=INBOX_ITEMS_MAX)
             waiting.extend(taken)
             self.fresh.append(Asked(player, taken))
 

@@ -291,6 +291,8 @@ class RoomFollower:
         """
         for session in self._sessions.values():
             if session.base > self.port.match.tick or self.port.diverged(before, session.base):
+                # The client may still say that it holds what it was sent.
+                session.held = max(session.held, session.base)
                 session.base, session.known = 0, None
 
     def _send(self, publication: Publication, tick: int) -> None:

@@ -248,6 +248,7 @@ class RoomHost:
         while self._late and self._late[0][1] <= tick:
             self._late.popleft()
         self._settled = not self._late
+        self.show(Status.LIVE)
 
     def store_is(self, *, away: bool) -> None:
         """The store answers no more, or again."""

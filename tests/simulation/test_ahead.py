@@ -1,0 +1,93 @@
+"""Rooms that may run ahead of their journal: what they promise, and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.messages import Status
+from tests.simulation.loop import virtually
+from tests.simulation.process import Process
+from tests.simulation.test_many import contiguous, owner_of
+from tests.simulation.world import World
+
+LAG_TICKS = 100
+
+pytestmark = pytest.mark.timeout(240)
+
+
+async def two(seed: int, monkeypatch: pytest.MonkeyPatch) -> tuple[World, list[Process]]:
+    from games.coins.game import Coins
+
+    monkeypatch.setattr(Coins, "journal_lag_ticks_max", LAG_TICKS)
+    world = World(seed)
+    return world, [await world.join_in(name) for name in ("one", "two")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_room_goes_on_without_its_store_and_commits_all_of_it_later(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        world = World(seed)
+        from games.coins.game import Coins
+
+        monkeypatch.setattr(Coins, "journal_lag_ticks_max", LAG_TICKS)
+        process = await world.join_in("one")
+        await world.play(4, 5)
+        [room] = process.app.host.rooms()
+        process.way.cut()
+        held = len(world.store.written)
+        await world.play(0, 3)
+        ahead = room.match.tick - held
+        assert 55 <= ahead <= 61, "it plays on"
+        assert len(world.store.written) <= held + 1
+        views = [bot.session.view.tick for bot in world.bots if bot.session.view]
+        assert min(views) > held + 50, "and its players see it"
+        await world.play(0, 5)
+        stands = room.match.tick
+        assert stands - len(world.store.written) == LAG_TICKS, "as far as the game allows"
+        await world.play(0, 1)
+        assert room.match.tick == stands
+        assert room.status is Status.PAUSED
+        process.way.mend()
+        await world.play(0, 5)
+        assert room.status is Status.LIVE
+        await world.settle()
+        contiguous(world)
+        assert [bot.tally.divergence for bot in world.bots] == [0] * 4
+        assert sum(bot.tally.ticks_back for bot in world.bots) == 0
+        await world.part()
+        await process.drain()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ticks_that_were_shown_and_never_committed_are_taken_back_in_the_open(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        world, processes = await two(seed, monkeypatch)
+        await world.play(6, 5)
+        [room] = {room for process in processes for room in process.owns()}
+        owner = owner_of(processes, room)
+        [heir] = [process for process in processes if process is not owner]
+        owner.way.cut()
+        await world.play(0, 2)
+        assert heir.owns() == [room], "the other process goes on from the journal"
+        [here] = owner.app.host.rooms()
+        assert here.match.tick > len(world.store.written) - 41, "while this one ran ahead"
+        owner.way.mend()
+        await world.play(0, 5)
+        assert owner.owns() == []
+        for bot in world.bots:
+            assert await bot.settle(10.0), bot.tally.errors
+            assert bot.session.view is not None
+            assert bot.session.view.tick >= len(world.store.written) - 3
+            assert bot.tally.divergence == 0
+        contiguous(world)
+        await world.part()
+        for process in processes:
+            await process.drain()
+
+    virtually(scenario())
