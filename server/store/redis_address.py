@@ -8,6 +8,7 @@ Keys of one room lie in one slot of a cluster, as do the keys of all rooms toget
 {PREFIX:ROOM}:room  {PREFIX:ROOM}:journal  {PREFIX:ROOM}:newest  {PREFIX:ROOM}:older
 {PREFIX}:format     {PREFIX}:rooms         {PREFIX}:results
 ```
+The directory's keys are listed in `redis_directory_scripts`, the channels in `redis_exchange`.
 """
 
 from __future__ import annotations

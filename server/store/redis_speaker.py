@@ -51,14 +51,15 @@ class Speaker:
         self._said.append(hiredis.pack_command((b"PUBLISH", channel, message)))
 
     async def ask(self, command: bytes) -> Reply:
-        """One reply, after all that was said before; raise a `StoreError` where there is none."""
+        """One reply, after all that was said before; raise `StoreUnavailable` with why not."""
         self._flush()
         connection = self._link.connection
         if connection is None:
             raise self._link.unavailable()
         (reply,) = await connection.replies(command)
         if isinstance(reply, hiredis.ReplyError):
-            raise refusal(self._address, str(reply))
+            # The rooms may be sound whatever the directory holds: nothing is called damaged.
+            raise StoreUnavailable(str(refusal(self._address, str(reply))))
         return reply
 
     def _flush(self) -> None:

@@ -13,14 +13,14 @@ import msgpack
 import pytest
 
 from server.store import redis_speaker
-from server.store.base import Record, StoreUnavailable
+from server.store.base import Held, Record, StoreUnavailable, Taken
 from server.store.exchange import PROCESS_TTL_S, Gap, Listing, News, Process
+from server.store.redis import RedisStore
 from server.store.redis_address import Address
 from server.store.redis_exchange import RedisExchange
 from server.store.redis_news import pack_news
-from shared.errors import StoreError
 from shared.limits import INTEGER_MAX
-from tests.server.store.backends import LOG, OTHER, ROOM
+from tests.server.store.backends import LOG, OTHER, ROOM, owned
 from tests.server.store.proxy import Proxy, proxied
 from tests.server.store.redis_ways import ANSWER_S, ask, calls, heard, until
 from tests.server.store.valkey import Valkey, running
@@ -211,7 +211,7 @@ async def test_what_strangers_wrote_into_the_directory_is_left_out(own: Valkey) 
         with pytest.raises(StoreUnavailable, match="no Holdfast wrote"):
             await one.find_seat("arena", b"n")
         await ask(own, "SET", "{holdfast}:listings", "text")
-        with pytest.raises(StoreError, match="something foreign"):
+        with pytest.raises(StoreUnavailable, match="something foreign"):
             await one.listings()
         assert await one.processes() == [A_PROCESS]
 
@@ -306,13 +306,21 @@ async def test_a_user_who_may_not_publish_or_subscribe_is_told(
 
 
 async def test_a_user_without_config_and_client_is_enough(own: Valkey) -> None:
-    await ask(own, "ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-config")
-    await ask(own, "ACL", "SETUSER", "plain", "-client")
+    await ask(own, "ACL", "SETUSER", "plain", "on", ">secret", "~{holdfast*", "&{holdfast*")
+    await ask(own, "ACL", "SETUSER", "plain", "+@all", "-config", "-client")
+    address = Address("127.0.0.1", own.port, user="plain", password="secret")
+    store = RedisStore(address)
+    await store.open()
+    epoch = await owned(store)
+    assert isinstance(await store.take_over(ROOM, "heir", Held(epoch, 0)), Taken)
+    await store.close()
     async with exchange(own.port, user="plain", password="secret") as one:
         found: list[News | Gap] = []
         await one.follow(ROOM, found.append)
         one.tell([(ROOM, NEWS[0])])
         await heard(lambda: found == NEWS[:1])
+        await one.announce([Listing(ROOM, "arena", 1, "a", b"")])
+        assert await one.find_seat("arena", b"n") == ROOM
 
 
 async def test_an_exchange_that_is_not_open_says_so_and_opens_again(own: Valkey) -> None:
