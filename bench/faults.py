@@ -10,6 +10,7 @@ from enum import StrEnum
 from random import Random
 
 from bench.cluster import Cluster
+from bench.cluster_server import Server
 
 
 class Kind(StrEnum):
@@ -34,6 +35,8 @@ BAG = (
 PAUSE_S = {Kind.PAUSE: (0.05, 4.0), Kind.STORE_PAUSE: (0.05, 1.5), Kind.STORE_RESTART: (0.0, 1.0)}
 FIRST_S = 2.0
 BETWEEN_S = (0.5, 4.0)
+STARTS_MAX = 10
+START_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Hand:
             match fault.kind:
                 case Kind.KILL:
                     await server.kill()
-                    await server.ready()
+                    await self._up(server)
                 case Kind.PAUSE:
                     await server.pause()
                     try:
@@ -103,9 +106,24 @@ class Hand:
                         await server.resume()
                 case Kind.DRAIN:
                     await server.drain()
-                    await server.start()
+                    await self._up(server)
                 case Kind.STORE_PAUSE:
                     await cluster.valkey.pause(fault.for_s)
                 case Kind.STORE_RESTART:
                     await cluster.valkey.restart(fault.for_s)
             self.done[fault.kind] += 1
+
+    async def _up(self, server: Server) -> None:
+        """Have it serve, started again as by a platform where it ended: without its store it ends.
+
+        RuntimeError, with the end of its log, where it ends again and again.
+        """
+        for left in reversed(range(STARTS_MAX)):
+            try:
+                await (server.ready() if server.alive else server.start())
+            except RuntimeError:
+                if server.alive or not left:
+                    raise
+                await asyncio.sleep(START_AGAIN_S)
+            else:
+                return

@@ -79,12 +79,19 @@ class Players:
     """Everybody who plays on a cluster, in rooms of their own."""
 
     def __init__(
-        self, cluster: Cluster, game: str, seed: int, *, digest_ticks: int = DIGEST_TICKS
+        self,
+        cluster: Cluster,
+        game: str,
+        seed: int,
+        *,
+        spec: str | None = None,
+        digest_ticks: int = DIGEST_TICKS,
     ) -> None:
         self.all: list[Player] = []
         self.rooms: dict[str, list[Player]] = {}
         self.doors = Doors(cluster)
         self._game = game
+        self._spec = spec or game
         self._rng = Random(f"players {seed}")
         self._clock = LoopClock()
         self._digest_ticks = digest_ticks
@@ -114,16 +121,24 @@ class Players:
         for player in self.all:
             player.recorder.finish()
 
-    async def look(self, room: str) -> Witness:
-        """What somebody sees who comes now: a frame from nothing, and a few after it."""
-        watcher = self._begin({"room": room}, Role.SPECTATOR)
-        self.all.remove(watcher)
+    async def watch(self, room: str, server: int | None = None) -> Player:
+        """Somebody more who only watches this room, from now on, first at this server."""
+        watcher = self._begin({"room": room}, Role.SPECTATOR, server)
         await self._seated(watcher)
-        # A few frames after the first, of which some are digested.
+        return watcher
+
+    async def look(self, room: str) -> Witness:
+        """What somebody sees who comes now: a frame from nothing, and those of a moment after."""
+        watcher = await self.watch(room)
         await asyncio.sleep(LOOK_S)
-        watcher.bot.leave()
-        await watcher.task
+        await self.dismiss(watcher)
         return watcher.witness
+
+    async def dismiss(self, player: Player) -> None:
+        """One leaves, and is not counted among those who play."""
+        self.all.remove(player)
+        player.bot.leave()
+        await player.task
 
     async def leave(self) -> None:
         """Everybody leaves."""
@@ -138,7 +153,7 @@ class Players:
         name = f"{role.name.lower()} {len(self.all) + 1}"
         join = Join(rng.randbytes(NONCE_BYTES), self._game, options, name, role)
         line = Line(self.doors, first)
-        brain = load_brain(self._game)
+        brain = load_brain(self._spec)
         bot = Bot("", join, brain, connect=line, clock=self._clock, rng=rng)
         recorder = Recorder(bot, self._clock, digest_ticks=self._digest_ticks)
         player = Player(bot, recorder, line, asyncio.ensure_future(bot.run()))

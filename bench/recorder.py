@@ -43,7 +43,11 @@ class Recorder:
         self.troubles.append((self._clock.now(), code, reason))
 
     def finish(self) -> None:
-        """Take down what became of the bot's inputs: it makes no more (`Bot.settle`)."""
+        """Watch no more, and take down what became of the inputs: no more are made (`Bot.settle`).
+
+        What is seen later would be judged against a journal that was observed before it.
+        """
+        self.bot.watcher = None
         session, tally = self.bot.session, self.bot.tally
         if session.closed is not None:
             self.witness.end = f"{session.closed.reason} ({session.closed.code})"

@@ -22,9 +22,9 @@ from shared.errors import StoreError
 _append = RedisStore.append
 
 
-async def take_everything(store: RedisStore, batch: Sequence[Append]) -> list[StoreError | None]:
+async def take_everything(self: RedisStore, batch: Sequence[Append]) -> list[StoreError | None]:
     """Append what may be appended, and say of the rest that it was."""
-    outcomes = await _append(store, batch)
+    outcomes = await _append(self, batch)
     return [None if isinstance(one, Fenced | OutOfOrder) else one for one in outcomes]
 
 
