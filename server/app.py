@@ -267,6 +267,7 @@ def edge_limits(config: Config) -> EdgeLimits:
     per_address = config.connections_per_address_max
     return EdgeLimits(
         message_bytes_max=config.message_bytes_max,
+        body_bytes_max=4 * config.message_bytes_max,
         connections_max=config.connections_max,
         connections_per_address_max=config.connections_max if config.dev else per_address,
     )
