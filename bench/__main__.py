@@ -7,6 +7,7 @@
     commit   SQLite commits, by rooms in one transaction
     arena    what sixteen players of arena cost, in bytes and CPU
     slow     what a client that reads nothing for 30 s costs, and what it takes to be current again
+    feel     what prediction and interpolation are worth over a bad network, in virtual time
 
 Absolute times belong to the machine; quote the ratios.
 """
@@ -23,9 +24,11 @@ from typing import Any
 
 from bench import servers
 from bench.deltas import arena_cost, delta_bytes
+from bench.feel import feel
 from bench.slow import slow_reader
 
 HZ = 20
+FEEL_SECONDS = 120.0
 SEATS = 50
 
 
@@ -36,7 +39,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("duplex", "bytes", "idle", "commit", "arena", "slow")
+    names = ("duplex", "bytes", "idle", "commit", "arena", "slow", "feel")
     parser.add_argument("which", nargs="*", choices=[[], *names], help="all without a name")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
@@ -65,6 +68,8 @@ def main() -> None:
                 report[name] = arena_cost()
             elif name == "slow":
                 report[name] = slow_reader()
+            elif name == "feel":
+                report[name] = feel(FEEL_SECONDS, seed=1)
             else:
                 report[name] = commit()
             if not options.json:
