@@ -19,6 +19,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -46,6 +47,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
     options = parser.parse_args()
+    alone: dict[str, Callable[[], Any]] = {
+        "bytes": delta_bytes,
+        "arena": arena_cost,
+        "slow": slow_reader,
+        "feel": lambda: feel(FEEL_SECONDS, seed=1),
+    }
     report: dict[str, Any] = {}
     missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -62,14 +69,8 @@ def main() -> None:
             elif name == "idle":
                 assert program is not None
                 report[name] = idle(program, options.players)
-            elif name == "bytes":
-                report[name] = delta_bytes()
-            elif name == "arena":
-                report[name] = arena_cost()
-            elif name == "slow":
-                report[name] = slow_reader()
-            elif name == "feel":
-                report[name] = feel(FEEL_SECONDS, seed=1)
+            elif name in alone:
+                report[name] = alone[name]()
             else:
                 report[name] = commit()
             if not options.json:
