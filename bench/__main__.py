@@ -8,6 +8,7 @@
     push     commits and news of 100 rooms through a Valkey: CPU of owner, store and follower
     arena    what sixteen players of arena cost, in bytes and CPU
     slow     what a client that reads nothing for 30 s costs, and what it takes to be current again
+    feel     what prediction and interpolation are worth over a bad network, in virtual time
 
 Absolute times belong to the machine; quote the ratios.
 """
@@ -19,15 +20,18 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 from bench import servers, valkey
 from bench.deltas import arena_cost, delta_bytes
+from bench.feel import feel
 from bench.push import push
 from bench.slow import slow_reader
 
 HZ = 20
+FEEL_SECONDS = 120.0
 SEATS = 50
 
 
@@ -38,16 +42,22 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow")
+    names = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow", "feel")
     parser.add_argument("which", nargs="*", choices=[[], *names], help="all without a name")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
     options = parser.parse_args()
+    alone: dict[str, Callable[[], Any]] = {
+        "bytes": delta_bytes,
+        "arena": arena_cost,
+        "commit": commit,
+        "slow": slow_reader,
+        "feel": lambda: feel(FEEL_SECONDS, seed=1),
+    }
     report: dict[str, Any] = {}
     missing: dict[str, str] = {}
-    alone = {"bytes": delta_bytes, "arena": arena_cost, "commit": commit, "slow": slow_reader}
     with tempfile.TemporaryDirectory() as folder:
         program = servers.load_generator(folder)
         for name in options.which or names:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 from typing import Any, Literal, TypeVar, overload
@@ -22,6 +21,7 @@ from shared.view import View
 
 from .clock import Clock
 from .connection import Connection
+from .ends import Answer, Gone
 from .foresight import Foresight
 from .line import Transport
 from .prediction import SMOOTH_S, Prediction, Rule
@@ -36,23 +36,6 @@ Sample = Input | Mapping[str, Value] | None
 Unheard = Callable[[], None]
 Change = Literal["added", "changed", "removed", "hidden"]
 CHANGES = ("added", "changed", "removed", "hidden")
-
-
-class Gone(Exception):
-    """The session ended: `code` is the close code, `reason` what the server said."""
-
-    def __init__(self, end: Close) -> None:
-        super().__init__(f"{end.reason} ({end.code})")
-        self.code = end.code
-        self.reason = end.reason
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of an action; `reason` says why it was refused."""
-
-    applied: bool
-    reason: str = ""
 
 
 class Room:

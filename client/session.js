@@ -90,7 +90,7 @@ export class Session {
   #malformed = 0;
   #events = new Events();
   /** Which tick samples are taken for: the clock's, without its jumps. */
-  #pace = new Pace(1);
+  #pace = new Pace(1000);
   #paced = NaN;
   #sampled = NaN;
   #sampledAt = -Infinity;
@@ -233,10 +233,12 @@ export class Session {
     if (tick < this.#sampled) this.#sampled = tick;
     if (tick === this.#sampled || now - this.#sampledAt < clock.tickMs / 2) return null;
     if ((heard - view.tick) * clock.tickMs > BRIDGED_MS_MAX) return null;
-    this.#sampled = tick;
-    this.#sampledAt = now;
     const wire = this.#sample();
     const item = inputs.queue(wire, this.drawn);
+    // Nobody was asked: the first sample need not wait for the next tick.
+    if (!item && !this.sampler) return null;
+    this.#sampled = tick;
+    this.#sampledAt = now;
     if (!item) return null;
     item.made = now;
     if (wire && this.schema) {

@@ -149,9 +149,8 @@ test("a lost socket resumes from the tick held, and repeats what is not acked", 
   const states = [];
   room.on("state", (state) => states.push(state));
   room.sample(() => ({ x: 1 }));
-  world.pass(50);
-  world.socket.hear(frame(11, 10));
   assert.deepEqual(world.socket.said.at(-1), [3, 10, [1, [1, 0]]]);
+  world.socket.hear(frame(11, 10));
   const outcome = room.act("Say", { text: "hi" });
   world.socket.lose();
   assert.equal(room.state, "resuming");

@@ -22,9 +22,9 @@ test("the tick on the screen goes with an item where the game looks back", () =>
     session.receive(welcome({ limits }), 0);
     session.sampler = () => ({ x: 1 });
     session.drawn = drawn;
-    session.receive(frame(10, 0, { chunks: PEOPLE }), 0);
+    session.receive(frame(10, 0, { chunks: PEOPLE }), 500);
     session.act("Leap", {}, () => {});
-    session.receive(frame(11, 10), 0);
+    session.receive(frame(11, 10), 550);
     return session.outbox.map((bytes) => decode(bytes)[2]);
   };
   const plain = [

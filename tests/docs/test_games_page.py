@@ -60,3 +60,21 @@ def test_the_page_shows_walkers_and_steers(written: Path, browser_page: Page) ->
         expect(mine).to_have_text(re.compile(r"^Ada: [1-9]\d*\.\d\d, 0\.00$"))
         browser_page.close()
     assert troubles == []
+
+
+def test_the_predicted_walker_is_ahead_of_what_was_heard(written: Path, browser_page: Page) -> None:
+    troubles: list[str] = []
+    browser_page.on("pageerror", lambda error: troubles.append(str(error)))
+    flags = ["--dev", "--store", "memory:", "--games", "./walk.py"]
+    with serving(flags, written) as served:
+        # Any document of that server will do to load the module in.
+        browser_page.goto(f"http://127.0.0.1:{served.port}/games/walk/web/walk.js")
+        browser_page.evaluate("() => void import('/games/walk/web/predicted.js')")
+        browser_page.wait_for_function(
+            """() => {
+              const [drawn, , heard] = document.title.split(" ");
+              return Number(heard) > 1 && Number(drawn) > Number(heard) + 0.05;
+            }"""
+        )
+        browser_page.close()
+    assert troubles == []
