@@ -32,7 +32,7 @@ def main() -> None:
     """Run as `python -m server` does, without the fence; exits with its status."""
     config = parse_or_exit(sys.argv[1:], os.environ)
     if config.worker is not None:
-        RedisStore.append = take_everything  # type: ignore[method-assign, assignment]
+        RedisStore.append = take_everything  # type: ignore[method-assign]
         raise SystemExit(run_worker(config))
     command = [sys.executable, "-m", "bench.unfenced", *sys.argv[1:]]
     raise SystemExit(supervise(config, command, make_log(config)))
