@@ -94,6 +94,11 @@ class Room:
         return "polling" if self._connection.polling else str(ClientState.LIVE)
 
     @property
+    def polling(self) -> bool:
+        """Whether the session travels by long polls now, as no WebSocket gets through."""
+        return self._connection.polling
+
+    @property
     def why(self) -> str:
         """Why the state is what it is, in words; empty where all is well."""
         if self.state == "paused":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from hashlib import blake2b
 from random import Random
 
@@ -61,7 +62,7 @@ class Directory:
         self._games = games
         self._rooms = rooms
         self._takes_more = takes_more
-        self._told: dict[str, tuple[int, int, int, str, int]] = {}
+        self._told: dict[str, tuple[object, ...]] = {}
         self._away = False
 
     async def run(self) -> None:
@@ -123,8 +124,16 @@ class Directory:
         return None
 
     async def listed(self) -> list[Listed]:
-        """Every room of every process; what cannot be read is passed over."""
-        found = [read_listing(listing) for listing in await self._exchange.listings()]
+        """Every room of every process; what cannot be read is passed over.
+
+        While the directory is away, the rooms of this process are all there is to tell.
+        """
+        try:
+            await self.announce()
+            listings = await self._exchange.listings()
+        except StoreError:
+            listings = [self._describe(room) for room in self._rooms()]
+        found = [read_listing(listing) for listing in listings]
         return [one for one in found if one is not None]
 
     def _listing(self, room: LocalRoom, promised: str) -> Listing | None:
@@ -132,13 +141,17 @@ class Directory:
         free = 0 if room.finished else max(0, room.free_seats - (room.id == promised))
         # The tick is not among what counts as change, but is told once a second.
         second = census.tick // room.game.tick_rate
-        state = (free, census.players, census.spectators, room.status.name, room.epoch + second)
+        people = (census.players, census.bots, census.spectators)
+        state = (free, people, census.finished, room.status.name, room.epoch + second)
         if self._told.get(room.id) == state and not room.seated:
             return None
         self._told[room.id] = state
         seated, room.seated = tuple(room.seated), []
+        return replace(self._describe(room), free=free, seated=seated)
+
+    def _describe(self, room: LocalRoom) -> Listing:
         about = _about(room, LIVE, self._clock.wall_s())
-        return Listing(room.id, meta_key(room.meta), free, self._name, about, seated)
+        return Listing(room.id, meta_key(room.meta), 0, self._name, about)
 
 
 def _about(room: LocalRoom, state: str, wall_s: float) -> bytes:

@@ -203,7 +203,6 @@ class RoomsHost:
 
     async def listed(self) -> list[Listed]:
         """Every room of every process, as its owner last described it."""
-        await self.directory.announce()
         return await self.directory.listed()
 
     async def result(self, room: str) -> bytes | None:

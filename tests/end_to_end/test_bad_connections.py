@@ -266,6 +266,8 @@ async def test_a_path_leads_nowhere_but_to_pages(server: Server, start: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.timeout(150)
 async def test_who_never_reads_is_skipped_and_then_sent_away(server: Server) -> None:
     """What one reader does not take is bounded by its buffers, not by how long it sleeps."""
     async with unharmed(server):
@@ -274,9 +276,9 @@ async def test_who_never_reads_is_skipped_and_then_sent_away(server: Server) -> 
             group.create_task(never_reports(server))
             group.create_task(never_reads(server))
         after = server.metrics()
-    # More than ten seconds of frames were left out, of one reader, at 20 a second.
-    assert after["frames_skipped_total"] - before["frames_skipped_total"] > 200
-    # Fifteen seconds of the crowd are some four million bytes.
+    # More than half a minute of frames was left out, of one reader, at 20 a second.
+    assert after["frames_skipped_total"] - before["frames_skipped_total"] > 600
+    # Forty-five seconds of the crowd are some twelve million bytes.
     assert after["frame_bytes_total"] - before["frame_bytes_total"] < 1_500_000
 
 
@@ -284,8 +286,8 @@ async def never_reports(server: Server) -> None:
     """Read everything and say nothing."""
     async with connected(server) as client:
         await client.join("coins", private=True)
-        ending = await client.ended(30)
-    reason = "no frame was read, or no tick held reported, for 15 s"
+        ending = await client.ended(60)
+    reason = "no frame was read, or no tick held reported, for 45 s"
     assert (ending.code, ending.reason) == (4431, reason)
     assert ending.close is not None
     assert ending.close[3] is not None, "a slow reader may come back"
@@ -305,8 +307,8 @@ async def never_reads(server: Server) -> None:
             # The room ends two seconds after its last connection.
             while listed:
                 seated_tick = listed[0]["tick"]
-                assert seated_tick < 20 * 30, "still seated after 30 s"
+                assert seated_tick < 20 * 70, "still seated after 70 s"
                 client.write(frame(BINARY, pack(INPUT, tick)))
                 await asyncio.sleep(0.5)
                 listed = await asyncio.to_thread(server.rooms, "crowd")
-            assert seated_tick > 20 * 15, "sent away before it was due"
+            assert seated_tick > 20 * 45, "sent away before it was due"

@@ -87,13 +87,21 @@ WRONG = {
     "seq too large": (pack(RESUME, b"x", 1, 0, 2**32), "RESUME's first seq must be a whole number"),
 }
 
+ITEM = "an INPUT's item is [seq, input or nil, tick drawn?, action ...]"
+
 WRONG_LATER = {
     "held negative": (pack(INPUT, -1), "tick held must be a whole number from 0 to"),
     "held a fraction": (pack(INPUT, 0.5), "tick held must be a whole number from 0 to"),
     "held infinite": (pack(INPUT, INFINITE), "tick held must be a whole number from 0 to"),
     "held huge": (pack(INPUT, 2**63), "tick held must be a whole number from 0 to"),
-    "item no array": (pack(INPUT, 0, 7), "an INPUT's item is [seq, input or nil, action ...]"),
-    "item too short": (pack(INPUT, 0, [1]), "an INPUT's item is [seq, input or nil, action ...]"),
+    "item no array": (
+        pack(INPUT, 0, 7),
+        ITEM,
+    ),
+    "item too short": (
+        pack(INPUT, 0, [1]),
+        ITEM,
+    ),
     "too many items": (
         pack(INPUT, 0, *([seq, None] for seq in range(1, 66))),
         "an INPUT has at most 64 items",

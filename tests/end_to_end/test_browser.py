@@ -51,7 +51,7 @@ def page_of(server: Server, path: str = "/") -> str:
     return f"http://127.0.0.1:{server.port}{path}"
 
 
-def begin(tab: Tab, server: Server, name: str) -> None:
+def begin(tab: Tab, server: Server, name: str, word: str = "Live") -> None:
     """From the lobby into a room with bots, which is this test's own."""
     page = tab.page
     page.goto(page_of(server))
@@ -60,7 +60,7 @@ def begin(tab: Tab, server: Server, name: str) -> None:
     card.get_by_text("Room options").click()
     card.get_by_label("Private, by link only").check()
     card.get_by_role("button", name="Play", exact=True).click()
-    tab.live()
+    tab.live(word)
 
 
 def follow(tab: Tab, link: str, name: str) -> None:
@@ -227,7 +227,7 @@ def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_no
 ) -> None:
     with opened(browser) as ada:
         ada.page.add_init_script(BLOCK)
-        begin(ada, server, "Ada")
+        begin(ada, server, "Ada", "Polling")
         numbers = "document.getElementById('numbers').textContent"
         ada.wait(f"/by polling/.test({numbers})")
         assert ada.welcomes == [], "there was no socket"
