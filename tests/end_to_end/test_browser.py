@@ -228,8 +228,8 @@ def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_no
     with opened(browser) as ada:
         ada.page.add_init_script(BLOCK)
         begin(ada, server, "Ada")
-        numbers = "document.getElementById('numbers').textContent"
-        ada.wait(f"/by polling/.test({numbers})")
+        state = "document.getElementById('state').textContent"
+        ada.wait(f"/by polling/.test({state})")
         assert ada.welcomes == [], "there was no socket"
         assert server.metrics()["polling_sessions"] == 1
         ada.wait("globalThis.labels['Ada']")
@@ -240,7 +240,7 @@ def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_no
         tick = ada.tick()
         until(lambda: ada.tick() > tick + 40)
         ada.page.evaluate("() => { blocked = false; dispatchEvent(new Event('online')); }")
-        ada.wait(f"!/by polling/.test({numbers})")
+        ada.wait(f"!/by polling/.test({state})")
         tick = ada.tick()
         until(lambda: ada.tick() > tick + 40)
         until(lambda: server.metrics()["polling_sessions"] == 0)
