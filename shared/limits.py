@@ -72,6 +72,8 @@ POLL_MESSAGES_MAX = 8
 # A polling player counts as connected for so long after a poll ended: a slow round trip and a lost
 # one.
 POLL_LINGER_S = 5.0
+# One process may follow a room so far ahead of another; what is held beyond is taken for lost.
+AHEAD_TICKS_MAX = 20
 # So long a new WebSocket may take to show that frames arrive, before polls take the seat back.
 PROVE_S = 3.0
 # After RENEW, time to open a second connection: several tries with backoff.

@@ -17,7 +17,8 @@ class ServerSession:
 
     `base` is the tick of the last frame sent (0: none), `held` the newest tick reported. A session
     that `renews` another may begin above `posted`: what lies between was acknowledged meanwhile, on
-    the connection that it renews.
+    the connection that it renews. To one that `resumed`, frames may have come by another process
+    which is a little ahead: what it holds of them does not count as held here.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class ServerSession:
         "player",
         "posted",
         "renews",
+        "resumed",
         "trouble_since",
     )
 
@@ -38,17 +40,18 @@ class ServerSession:
         self.posted = max(applied, first_seq - 1)
         self.first_tick = tick
         self.renews = False
+        self.resumed = False
         self.trouble_since: int | None = None
         self.known: dict[int, set[int]] | None = None
 
     def take(self, message: InputMessage, tick: int) -> list[Any]:
         """The items not taken before, in order; RemoteError for a gap or a tick never sent."""
-        if message.held > tick:
+        if message.held > tick and not self.resumed:
             raise RemoteError(
                 CloseCode.BAD_MESSAGE,
                 f"tick held {message.held} was never sent; the newest is {tick}",
             )
-        self.held = max(self.held, message.held)
+        self.held = max(self.held, min(message.held, tick))
         fresh: list[Any] = []
         for item in message.items:
             if item.seq <= self.posted:

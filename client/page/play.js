@@ -18,7 +18,7 @@ const WORDS = {
   live: "Live",
   resuming: "Resuming",
   gone: "Ended",
-  polling: "Polling",
+  polling: "Live, by polling",
   paused: "Paused",
   uncommitted: "Uncommitted",
 };
@@ -117,7 +117,7 @@ export class Play {
         bytes_per_s < 1000 ? `${bytes_per_s} B/s` : `${(bytes_per_s / 1000).toFixed(1)} kB/s`;
       byId("numbers").textContent =
         `tick ${tick} · ping ${Math.round(ping_ms)} ms · ` +
-        `jitter ${Math.round(jitter_ms)} ms · ${rate}${room.polling ? " · by polling" : ""}`;
+        `jitter ${Math.round(jitter_ms)} ms · ${rate}`;
     }
     requestAnimationFrame((next) => this.#draw(room, next));
   }

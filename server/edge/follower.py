@@ -18,7 +18,7 @@ from server.core.room import SeatRequest
 from server.core.tokens import Seat
 from server.edge.seats import Seats
 from shared.errors import CloseCode, GameError, RemoteError
-from shared.limits import FRAME_BYTES_MAX
+from shared.limits import AHEAD_TICKS_MAX, FRAME_BYTES_MAX
 from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
@@ -137,6 +137,15 @@ class RoomFollower:
             self.port.present(set(), 0)
             self._idle(self)
 
+    def base(self, resume: Resume, tick: int) -> int:
+        """The tick that a session's next frame begins at, 0 for one from nothing.
+
+        Another process may have been a little ahead of this one; then the frame after the tick held
+        is waited for.
+        """
+        lost = resume.held > tick + AHEAD_TICKS_MAX
+        return 0 if lost or self.port.diverged(resume.epoch, resume.held) else resume.held
+
     def holder(self, player: int) -> Talker | None:
         """The connection on which a player is served here."""
         return self._seats.holder(player)
@@ -216,9 +225,7 @@ class RoomFollower:
     def _admit(self, arrival: _Arrival, tick: int) -> None:
         talker, seat, resume = arrival.talker, arrival.seat, arrival.resume
         applied = 0
-        base = resume.held if resume is not None and resume.held <= tick else 0
-        if resume is not None and self.port.diverged(resume.epoch, resume.held):
-            base = 0
+        base = 0 if resume is None else self.base(resume, tick)
         if seat.player:
             row = self.port.match.get(self.port.game.player, seat.player)
             if row is None or row.nonce != seat.nonce.hex():
@@ -228,7 +235,7 @@ class RoomFollower:
         first_seq = resume.first_seq if resume is not None else 1
         session = ServerSession(seat.player, base, applied, first_seq, tick)
         session.held = resume.held if resume is not None else 0
-        session.renews = resume is not None
+        session.renews = session.resumed = resume is not None
         if seat.player:
             self._sit(seat.player, talker, first_seq)
         self._sessions[talker] = session
@@ -301,6 +308,9 @@ class RoomFollower:
         digest = self._digest_ticks and tick % self._digest_ticks == 0
         sent = skipped = size = 0
         for talker, session in list(self._sessions.items()):
+            if session.base >= tick:
+                # Sent by another process, which was ahead.
+                continue
             try:
                 due = session.due(tick, rate, talker.buffered(), every)
             except RemoteError as error:

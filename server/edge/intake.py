@@ -18,7 +18,8 @@ def take_inputs(
 ) -> None:
     """Take an INPUT in; RemoteError says what is wrong with it. `items` is the session's budget."""
     # A client may hold more than the journal, if the store lost its tail with the machine.
-    fresh = session.take(message, max(session.base, session.held))
+    most = max(session.base, session.held)
+    fresh = session.take(message, most)
     if not fresh:
         return
     if not session.player:
@@ -28,5 +29,5 @@ def take_inputs(
             raise RemoteError(
                 CloseCode.TOO_FAST, f"more than {limits.INPUT_ITEMS_PER_S:g} inputs a second"
             )
-    port.submit(session.player, decode_items(port.game, fresh, message.held))
+    port.submit(session.player, decode_items(port.game, fresh, min(message.held, most)))
     metrics.count("inputs_total", len(fresh))

@@ -134,9 +134,9 @@ class Poller:
         moved = message.epoch != port.epoch
         if session.player and (moved or message.first_seq - 1 > session.posted):
             port.resume(session.player, 0, message.first_seq)
-        tick, held = port.census.tick, message.held
-        base = 0 if held > tick or port.diverged(message.epoch, held) else held
-        session.resume(base, held, message.first_seq, tick, moved)
+        tick = port.census.tick
+        base = follower.base(message, tick)
+        session.resume(base, message.held, message.first_seq, tick, moved)
         if message.held > self._admitted:
             follower.prove(self)
         if welcome or moved or not message.held:
@@ -218,7 +218,7 @@ class Poller:
         assert self._follower is not None
         self.seat, self._session = seat, session
         self._admitted = session.first_tick
-        session.renews = False
+        session.renews = session.resumed = False
         self._token = self._token or self._edge.token(seat)
         self._adopted(self, seat)
         self.send(self._edge.welcome(seat, self._follower.port, self._token))

@@ -88,9 +88,9 @@ class Tab:
         """Wait until a JavaScript expression is true."""
         self.page.wait_for_function(f"() => {expression}")
 
-    def live(self, word: str = "Live") -> None:
+    def live(self) -> None:
         """Wait until the page says that it plays, and has drawn a number for the tick."""
-        self.page.locator("#state", has_text=word).wait_for()
+        self.page.locator("#state", has_text="Live").wait_for()
         self.wait("/tick [1-9]/.test(document.getElementById('numbers').textContent)")
 
     def tick(self) -> int:

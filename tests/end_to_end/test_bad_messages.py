@@ -94,14 +94,8 @@ WRONG_LATER = {
     "held a fraction": (pack(INPUT, 0.5), "tick held must be a whole number from 0 to"),
     "held infinite": (pack(INPUT, INFINITE), "tick held must be a whole number from 0 to"),
     "held huge": (pack(INPUT, 2**63), "tick held must be a whole number from 0 to"),
-    "item no array": (
-        pack(INPUT, 0, 7),
-        ITEM,
-    ),
-    "item too short": (
-        pack(INPUT, 0, [1]),
-        ITEM,
-    ),
+    "item no array": (pack(INPUT, 0, 7), ITEM),
+    "item too short": (pack(INPUT, 0, [1]), ITEM),
     "too many items": (
         pack(INPUT, 0, *([seq, None] for seq in range(1, 66))),
         "an INPUT has at most 64 items",

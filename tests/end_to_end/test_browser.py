@@ -51,7 +51,7 @@ def page_of(server: Server, path: str = "/") -> str:
     return f"http://127.0.0.1:{server.port}{path}"
 
 
-def begin(tab: Tab, server: Server, name: str, word: str = "Live") -> None:
+def begin(tab: Tab, server: Server, name: str) -> None:
     """From the lobby into a room with bots, which is this test's own."""
     page = tab.page
     page.goto(page_of(server))
@@ -60,7 +60,7 @@ def begin(tab: Tab, server: Server, name: str, word: str = "Live") -> None:
     card.get_by_text("Room options").click()
     card.get_by_label("Private, by link only").check()
     card.get_by_role("button", name="Play", exact=True).click()
-    tab.live(word)
+    tab.live()
 
 
 def follow(tab: Tab, link: str, name: str) -> None:
@@ -227,9 +227,9 @@ def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_no
 ) -> None:
     with opened(browser) as ada:
         ada.page.add_init_script(BLOCK)
-        begin(ada, server, "Ada", "Polling")
-        numbers = "document.getElementById('numbers').textContent"
-        ada.wait(f"/by polling/.test({numbers})")
+        begin(ada, server, "Ada")
+        state = "document.getElementById('state').textContent"
+        ada.wait(f"/by polling/.test({state})")
         assert ada.welcomes == [], "there was no socket"
         assert server.metrics()["polling_sessions"] == 1
         ada.wait("globalThis.labels['Ada']")
@@ -240,7 +240,7 @@ def test_where_sockets_are_blocked_a_page_polls_and_climbs_back_when_they_are_no
         tick = ada.tick()
         until(lambda: ada.tick() > tick + 40)
         ada.page.evaluate("() => { blocked = false; dispatchEvent(new Event('online')); }")
-        ada.wait(f"!/by polling/.test({numbers})")
+        ada.wait(f"!/by polling/.test({state})")
         tick = ada.tick()
         until(lambda: ada.tick() > tick + 40)
         until(lambda: server.metrics()["polling_sessions"] == 0)

@@ -19,11 +19,13 @@ from bots.client import join
 from bots.clock import LoopClock
 from bots.counters import asker
 from bots.line import Transport
+from bots.post import Poster
 from bots.report import Report
 from bots.swarm import Plan, Swarm
 from bots.websocket import Unreachable, open_websocket
 from tests.end_to_end.blocker import blocking
 from tests.end_to_end.server import Server, serve
+from tests.server.store.valkey import running
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +80,34 @@ async def test_hundreds_of_renewals_under_load_double_no_tick_and_no_input(serve
     assert (found["resumes"], found["errors"]) == (0, {})
 
 
+async def test_each_poll_and_each_renewal_may_reach_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Poster.post
+
+    async def once(self: Poster, body: bytes, query: str = "") -> bytes:
+        # A connection for each poll, which either process may accept.
+        try:
+            return await whole(self, body, query)
+        finally:
+            self.close()
+
+    monkeypatch.setattr(Poster, "post", once)
+    flags = ("--workers", "2", "--digest-ticks", "5", "--connection-lifetime-s", "3")
+    with (
+        running(tmp_path / "valkey") as valkey,
+        serve(tmp_path, "--store", valkey.url, *flags) as server,
+    ):
+        polled, socketed = await asyncio.gather(
+            swarm(server, count=6, seconds=8, transport=Transport.POLLING).run(),
+            swarm(server, count=6, seconds=8).run(),
+        )
+    found, other = clean(polled), clean(socketed)
+    assert found["resumes"] > 0, "another process says WELCOME"
+    assert other["renewals"] >= 6
+    assert (other["resumes"], other["errors"], found["errors"]) == (0, {}, {})
+
+
 async def test_where_no_websocket_gets_through_a_client_polls_and_climbs_back(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,12 +116,12 @@ async def test_where_no_websocket_gets_through_a_client_polls_and_climbs_back(
         with pytest.raises(Unreachable):
             await open_websocket(play_url(proxy.url), _Deaf())
         room = await join(proxy.url, "coins", name="Ada")
-        assert room.polling
+        assert room.state == "polling"
         frames, player = room.stats.frames, room.player
         await until(lambda: room.stats.frames > frames + 30 and proxy.blocked > 3)
-        assert (room.polling, room.state) == (True, "polling")
+        assert room.state == "polling"
         proxy.blocks = False
-        await until(lambda: not room.polling)
+        await until(lambda: room.state == "live")
         frames = room.stats.frames
         await until(lambda: room.stats.frames > frames + 10)
         assert (room.state, room.player, room.stats.divergence) == ("live", player, 0)

@@ -75,6 +75,13 @@ def test_the_tick_held_rises_to_what_was_sent_at_most() -> None:
         session.take(items(held=101), tick=100)
 
 
+def test_what_another_process_sent_is_no_lie_and_is_not_held_here() -> None:
+    session = served()
+    session.resumed = True
+    session.take(items(held=103), tick=101)
+    assert session.held == 101
+
+
 def test_a_frame_is_due_unless_the_reader_is_behind() -> None:
     session = served()
     session.base = 110
