@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
-from random import Random
 
 from server.core.lobby import RoomMeta, Wish
-from server.core.ports import Census, Clock, Listed
+from server.core.ports import Census, Listed
 from server.host.local_room import LocalRoom
-from server.store.exchange import BEAT_S, Exchange, Listing, NoSeat, Process
+from server.host.parts import Parts
+from server.store.exchange import BEAT_S, Listing, NoSeat, Process
 from shared.chunks import pack, unpack_stored
 from shared.errors import StoreError
 
@@ -44,21 +43,17 @@ class Directory:
 
     def __init__(
         self,
-        exchange: Exchange,
-        clock: Clock,
-        rng: Random,
-        log: logging.Logger,
+        parts: Parts,
         *,
-        name: str,
         games: tuple[str, ...],
         rooms: Callable[[], Iterable[LocalRoom]],
         takes_more: Callable[[], bool],
     ) -> None:
-        self._exchange = exchange
-        self._clock = clock
-        self._rng = rng
-        self._log = log
-        self._name = name
+        self._exchange = parts.exchange
+        self._clock = parts.clock
+        self._rng = parts.rng
+        self._log = parts.log
+        self._name = parts.name
         self._games = games
         self._rooms = rooms
         self._takes_more = takes_more

@@ -7,16 +7,14 @@ step. Where nobody follows, a process is asked to.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from server.core.ports import Clock
 from server.core.post import Adopt, encode_letter
 from server.host.local_room import LocalRoom
+from server.host.parts import Parts
 from server.host.phases import Phases
 from server.host.room_host import RoomHost
-from server.store.base import Store
-from server.store.exchange import Exchange, Released
+from server.store.exchange import Released
 from shared.errors import StoreError
 
 # How long one process may take to begin to follow a room it was asked to take.
@@ -32,20 +30,16 @@ class Handover:
 
     def __init__(
         self,
-        name: str,
-        store: Store,
-        exchange: Exchange,
-        clock: Clock,
+        parts: Parts,
         phases: Phases,
-        log: logging.Logger,
         follow: Callable[[LocalRoom, RoomHost], Awaitable[None]],
     ) -> None:
-        self._name = name
-        self._store = store
-        self._exchange = exchange
-        self._clock = clock
+        self._name = parts.name
+        self._store = parts.store
+        self._exchange = parts.exchange
+        self._clock = parts.clock
         self._phases = phases
-        self._log = log
+        self._log = parts.log
         self._follow = follow
 
     async def everything(self, rooms: Iterable[LocalRoom]) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
-from server.core.post import Adopt, Move, decode_letter
 from server.host.directory import Directory, meta_key
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
 from server.host.local_room import LocalRoom
+from server.host.mail import Mail
+from server.host.parts import Parts
 from server.host.phases import Phases
 from server.host.placing import Placing
 from server.host.room_host import RoomHost
@@ -24,7 +25,7 @@ from server.host.succession import Succession
 from server.host.sweep import Sweep
 from server.store.base import NoSuchRoom, RoomEntry, Store, StoreUnavailable
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Exchange, Listing, Subscription
+from server.store.exchange import Exchange, Listing
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.match import Match
@@ -54,76 +55,30 @@ class RoomsHost:
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
         self.name = owner
-        self._store = store
-        self._exchange = exchange
-        self._clock = clock
-        self._chance = chance
-        self._log = log
+        rng = Random(chance(16))
+        self._parts = parts = Parts(owner, store, exchange, clock, chance, rng, metrics, log)
+        self._store, self._exchange = store, exchange
+        self._clock, self._chance, self._log = clock, chance, log
         self._rooms_max = rooms_max
         self._rooms: dict[str, LocalRoom] = {}
         self._reaching: dict[str, asyncio.Task[LocalRoom | None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
-        self._mail: Subscription | None = None
-        rng = Random(chance(16))
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
         self.phases = Phases(clock, self._writer, metrics, log, self._spawn, self._let_go)
-        self.directory = Directory(
-            exchange,
-            clock,
-            rng,
-            log,
-            name=owner,
-            games=tuple(self.games),
-            rooms=self._owned,
-            takes_more=self._takes_more,
-        )
-        self.placing = Placing(
-            self.games,
-            exchange,
-            self.directory,
-            clock,
-            chance,
-            log,
-            standing=standing,
-            rooms=self.rooms,
-            reach=self.reach,
-            make=self._make,
-            listed=self.listed,
-        )
-        self._succession = Succession(
-            {name: brain for name, (_, brain) in games.items()},
-            owner,
-            store,
-            exchange,
-            clock,
-            rng,
-            metrics,
-            log,
-            spawn=self._spawn,
-            run=self._run,
-            letter=self._letter,
-            may_take=lambda: not self._draining,
-            development=development,
-        )
-        self.handover = Handover(
-            owner, store, exchange, clock, self.phases, log, self._succession.let_go
-        )
+        self.directory = self._directory()
+        self.placing = self._placing(standing)
+        brains = {name: brain for name, (_, brain) in games.items()}
+        self._succession = self._successions(brains, development)
+        self.handover = Handover(parts, self.phases, self._succession.let_go)
+        self._mail = Mail(parts, self.handover, spawn=self._spawn, adopt=self._adopt)
         self.sweep = Sweep(
-            owner,
-            store,
-            exchange,
-            self.directory,
-            clock,
-            rng,
-            log,
-            take_up=self._take_up,
-            every_time=self._look_after,
+            parts, self.directory, take_up=self._take_up, every_time=self._look_after
         )
 
     async def start(self) -> None:
         """Take up every live room that no living process owns and whose game is served here."""
-        self._mail = await self._exchange.listen(self.name, self._process_letter)
+        await self._mail.open()
         await self.directory.beat()
         await self.sweep.once(whole=True)
         await self.placing.stand()
@@ -163,8 +118,7 @@ class RoomsHost:
 
     async def stop(self) -> None:
         """End everything that runs here; the rooms' followers hear nothing more."""
-        if self._mail is not None:
-            self._mail.cancel()
+        self._mail.close()
         for room in self._rooms.values():
             self._succession.forget(room)
         tasks = list(self._tasks)
@@ -216,6 +170,40 @@ class RoomsHost:
 
     def _unsettled(self) -> bool:
         return any(room.owned and not room.owned.settled for room in self._owned())
+
+    def _directory(self) -> Directory:
+        return Directory(
+            self._parts,
+            games=tuple(self.games),
+            rooms=self._owned,
+            takes_more=self._takes_more,
+        )
+
+    def _placing(self, standing: Sequence[tuple[str, Mapping[str, Any]]]) -> Placing:
+        return Placing(
+            self._parts,
+            self.games,
+            self.directory,
+            standing=standing,
+            rooms=self.rooms,
+            reach=self.reach,
+            make=self._make,
+            listed=self.listed,
+        )
+
+    def _successions(self, brains: dict[str, MakeBrain], development: bool) -> Succession:
+        return Succession(
+            self._parts,
+            brains,
+            spawn=self._spawn,
+            run=self._run,
+            letter=self._letter,
+            may_take=lambda: not self._draining,
+            development=development,
+        )
+
+    def _letter(self, room: LocalRoom, letter: bytes) -> None:
+        self._mail.to_room(room, letter)
 
     def _takes_more(self) -> bool:
         return not self._draining and len(self._owned()) < self._rooms_max
@@ -316,36 +304,9 @@ class RoomsHost:
         except (StoreError, RemoteError) as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
 
-    def _letter(self, room: LocalRoom, letter: bytes) -> None:
-        """A letter to a room that is run here."""
-        if room.owned is None:
-            return
-        try:
-            sender, requests = decode_letter(letter, room.game)
-        except ValueError as error:
-            self._log.warning("room %s: a letter cannot be read: %s", room.id, error)
-            return
-        for request in requests:
-            if isinstance(request, Move):
-                self._spawn(self._move(room, request.to))
-            elif room.owned is not None:
-                room.owned.obey(sender, request, lasting=False)
-
-    async def _move(self, room: LocalRoom, to: str) -> None:
-        if not await self.handover.room(room, to):
-            self._log.warning("room %s was asked to move, and nobody took it", room.id)
-
-    def _process_letter(self, letter: bytes) -> None:
-        try:
-            _, requests = decode_letter(letter)
-        except ValueError as error:
-            self._log.warning("a letter to this process cannot be read: %s", error)
-            return
-        for request in requests:
-            if isinstance(request, Adopt) and not self._draining:
-                self._spawn(self._adopt(request.room))
-
     async def _adopt(self, room: str) -> None:
+        if self._draining:
+            return
         try:
             await self.reach(room)
         except RemoteError as error:

@@ -8,25 +8,23 @@ Nobody needs to be sure that the owner is dead, since from then on the store ref
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
-from random import Random
 from typing import Any
 
 from server.core.census import census_of, diverges
 from server.core.journal import JournalDamaged
 from server.core.lobby import RoomMeta
-from server.core.metrics import Metrics
 from server.core.outbox import Outbox
-from server.core.ports import Census, Clock, Follower, Publication
+from server.core.ports import Census, Follower, Publication
 from server.core.post import Request, encode_letter
 from server.core.presence import REPORT_S
+from server.host.parts import Parts
 from server.host.replica import Heard, Replica
-from server.host.room_host import RELOAD_S, restored
+from server.host.room_store import RELOAD_S, restored
 from server.host.silence import Silence
-from server.store.base import NoSuchRoom, Store, StoreUnavailable, Tail, Taken
+from server.store.base import NoSuchRoom, StoreUnavailable, Tail, Taken
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, Exchange, Gap, News, Released, Subscription
+from server.store.exchange import Ended, Gap, News, Released, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.match import Match
@@ -53,14 +51,8 @@ class Mirror:
         room: str,
         meta: RoomMeta,
         game: Game,
+        parts: Parts,
         *,
-        name: str,
-        store: Store,
-        exchange: Exchange,
-        clock: Clock,
-        rng: Random,
-        metrics: Metrics,
-        log: logging.Logger,
         outbox: Outbox,
         follower: Follower,
         won: Callable[[Mirror, Taken, float | None], None],
@@ -73,13 +65,12 @@ class Mirror:
         self.status = Status.LIVE
         self.replica: Replica | None = None
         self.inbox: Subscription | None = None
-        self._name = name
-        self._store = store
-        self._exchange = exchange
-        self._clock = clock
-        self._rng = rng
-        self._metrics = metrics
-        self._log = log
+        self._name = parts.name
+        self._store = parts.store
+        self._exchange = parts.exchange
+        self._clock = parts.clock
+        self._metrics = parts.metrics
+        self._log = parts.log
         self._outbox = outbox
         self._follower = follower
         self._won = won
@@ -92,7 +83,7 @@ class Mirror:
         self._over = False
         self._posting = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silence = Silence(game.tick_rate, rng, clock.now())
+        self._silence = Silence(game.tick_rate, parts.rng, parts.clock.now())
 
     @property
     def match(self) -> Match:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from server.core.lobby import RoomMeta, Wish, read_wish
-from server.core.ports import Chance, Clock, Listed
+from server.core.ports import Listed
 from server.host.directory import Directory, kind_key, meta_key
 from server.host.local_room import LocalRoom
-from server.store.exchange import Exchange, NoSeat
+from server.host.parts import Parts
+from server.store.exchange import NoSeat
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.messages import Join, Role
@@ -25,12 +25,9 @@ class Placing:
 
     def __init__(
         self,
+        parts: Parts,
         games: Mapping[str, Game],
-        exchange: Exchange,
         directory: Directory,
-        clock: Clock,
-        chance: Chance,
-        log: logging.Logger,
         *,
         standing: Sequence[tuple[str, Mapping[str, Any]]],
         rooms: Callable[[], Sequence[LocalRoom]],
@@ -39,11 +36,11 @@ class Placing:
         listed: Callable[[], Awaitable[Sequence[Listed]]],
     ) -> None:
         self._games = games
-        self._exchange = exchange
+        self._exchange = parts.exchange
         self._directory = directory
-        self._clock = clock
-        self._chance = chance
-        self._log = log
+        self._clock = parts.clock
+        self._chance = parts.chance
+        self._log = parts.log
         self._rooms = rooms
         self._reach = reach
         self._make_room = make

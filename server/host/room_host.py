@@ -13,38 +13,24 @@ from typing import Any
 from server.core.census import census_of, diverges
 from server.core.hooks import HookFailed, explain
 from server.core.inbox import Item
-from server.core.journal import encode_checkpoint, encode_record, restore
+from server.core.journal import encode_record
 from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
 from server.core.ports import Census, Clock, Follower, Publication
 from server.core.post import Asked, Failed, Leaving, Present, Request, Resumed
 from server.core.presence import Presence
 from server.core.room import Room, SeatRequest, Step
+from server.host.room_store import RoomStore, restored
 from server.host.seat_bots import SeatBots
-from server.store.base import Append, Fenced, Loaded, NoSuchRoom, Store, StoreUnavailable
+from server.store.base import Append, Fenced, NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
 from server.store.exchange import Ended, News
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
-from shared.limits import HISTORY_TICKS
 from shared.match import Match
 from shared.messages import Status
 
-CHECKPOINT_TICKS = 256
-# A store that was away while a room had to be read is asked again after this.
-RELOAD_S = 0.25
 SETTLE_S = 0.005
-
-
-def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
-    """The match a store holds; JournalDamaged (a StoreError) where it cannot be read."""
-    return restore(
-        game,
-        game.options.from_wire(list(meta.options)),
-        meta.seed,
-        [checkpoint.blob for checkpoint in loaded.checkpoints],
-        [record.record for record in loaded.records],
-    )
 
 
 class RoomHost:
@@ -81,7 +67,7 @@ class RoomHost:
         self.stands = False
         self._room = room
         self._bots = bots
-        self._store = store
+        self._kept = RoomStore(room.id, room.epoch, store, clock, log, checkpointed)
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -96,9 +82,6 @@ class RoomHost:
         self._committed = room.match.tick
         self._settled = True
         self._blind = False
-        self._checkpointed = checkpointed
-        # Rooms take their checkpoints at different ticks, so that no tick pays for all of them.
-        self._phase = sum(room.id.encode()) % CHECKPOINT_TICKS
         self._tick_s = 0.0
         # A room taken up from the store has people in it before its first tick here.
         self.census = census_of(room.match, room.spectators, 0.0)
@@ -287,7 +270,7 @@ class RoomHost:
         self._metrics.count("ticks_total")
         self._metrics.observe("publish_seconds", self._clock.stopwatch_s() - began)
         tick = step.commit.tick
-        if tick == 1 or (tick + self._phase) % CHECKPOINT_TICKS == 0:
+        if self._kept.is_due(tick):
             self._spawn(self.checkpoint())
         if self.over is None:
             self._expire(tick)
@@ -300,24 +283,9 @@ class RoomHost:
                 follower.changed(status)
 
     async def checkpoint(self) -> None:
-        """Write down all rows; the rows are read before anything is awaited.
-
-        The store keeps two, and the records after the older one: so the first is that of tick 1,
-        and the next ones lie so far apart that a whole history can always be replayed.
-        """
-        tick, newest = self.match.tick, self._checkpointed
-        if self._step is not None or tick == 0 or (newest and tick - newest < HISTORY_TICKS):
-            return
-        self._checkpointed = tick
-        blob = encode_checkpoint(self.match)
-        while self._committed < tick and not self.done:
-            await self._clock.sleep(RELOAD_S)
-        if self._committed < tick:
-            return
-        try:
-            await self._store.checkpoint(self.id, self.epoch, tick, blob)
-        except StoreError as error:
-            self._log.warning("room %s: checkpoint of tick %d: %s", self.id, tick, error)
+        """Write down all rows, unless a tick of them is under way."""
+        if self._step is None:
+            await self._kept.checkpoint(self.match, lambda: self._committed, lambda: self.done)
 
     async def close(self) -> None:
         """End the room for all, for the reason in `over`; one that only moves does not end."""
@@ -331,20 +299,12 @@ class RoomHost:
             return
         if self.sleeps:
             await self.checkpoint()
-            await self._set_status(StoredStatus.ASLEEP)
+            await self._kept.set_status(StoredStatus.ASLEEP)
             return
         self._tell(Ended(self.epoch, code, reason))
         # The journal of a match whose game failed is kept, to find out why.
         failed = code is CloseCode.GAME_FAILED
-        await self._set_status(StoredStatus.QUARANTINED if failed else StoredStatus.CLOSED)
-
-    async def _set_status(self, status: StoredStatus) -> None:
-        try:
-            await self._store.set_status(self.id, self.epoch, status)
-            if status is StoredStatus.ASLEEP:
-                await self._store.release(self.id, self.epoch)
-        except StoreError as error:
-            self._log.warning("room %s: %s", self.id, error)
+        await self._kept.set_status(StoredStatus.QUARANTINED if failed else StoredStatus.CLOSED)
 
     def _count(self, step: Step) -> None:
         census, room, tick = self.census, self._room, step.commit.tick
@@ -364,7 +324,7 @@ class RoomHost:
         while self._late and not self.fenced:
             await self._clock.sleep(SETTLE_S)
         try:
-            loaded = await self._load()
+            loaded = await self._kept.load()
             self._room.recover(restored(self.game, self.meta, loaded))
             return self._room.step_without(f"the game failed: {failure}")
         except (HookFailed, StoreError) as again:
@@ -372,15 +332,6 @@ class RoomHost:
             self._log.error("room %s: failed again, it ends: %s", self.id, again)
             self.over = (CloseCode.GAME_FAILED, str(failure)[:120])
             return None
-
-    async def _load(self) -> Loaded:
-        """What the store has of this room, once it can be asked."""
-        while True:
-            try:
-                return await self._store.load(self.id)
-            except StoreUnavailable as error:
-                self._log.warning("room %s waits for the store: %s", self.id, error)
-                await self._clock.sleep(RELOAD_S)
 
     def _show_bots(self, step: Step) -> None:
         """Let the brains see the tick; if the game's `visible` raises twice running, it ends."""

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, Protocol
 
-from server.core.metrics import Metrics
-from server.core.ports import Clock
 from server.core.room import Room
 from server.host.local_room import LocalRoom
 from server.host.mirror import Mirror
+from server.host.parts import Parts
 from server.host.replica import Replica
-from server.host.room_host import RELOAD_S, RoomHost, restored
+from server.host.room_host import RoomHost
+from server.host.room_store import RELOAD_S, restored
 from server.host.seat_bots import MakeBrain, SeatBots
 from server.store.base import (
     Held,
     Loaded,
     NoSuchRoom,
     Status,
-    Store,
     StoreUnavailable,
     Taken,
 )
-from server.store.exchange import Ended, Exchange, NewEpoch, Subscription
+from server.store.exchange import Ended, NewEpoch, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.match import Match
 from shared.rounding import RoundingWatch
@@ -46,14 +44,8 @@ class Succession:
 
     def __init__(
         self,
+        parts: Parts,
         brains: Mapping[str, MakeBrain],
-        name: str,
-        store: Store,
-        exchange: Exchange,
-        clock: Clock,
-        rng: Random,
-        metrics: Metrics,
-        log: logging.Logger,
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         run: Run,
@@ -61,14 +53,15 @@ class Succession:
         may_take: Callable[[], bool],
         development: bool,
     ) -> None:
+        self._parts = parts
         self._brains = brains
-        self._name = name
-        self._store = store
-        self._exchange = exchange
-        self._clock = clock
-        self._rng = rng
-        self._metrics = metrics
-        self._log = log
+        self._name = parts.name
+        self._store = parts.store
+        self._exchange = parts.exchange
+        self._clock = parts.clock
+        self._rng = parts.rng
+        self._metrics = parts.metrics
+        self._log = parts.log
         self._spawn = spawn
         self._run = run
         self._letter = letter
@@ -115,13 +108,7 @@ class Succession:
             room.id,
             room.meta,
             room.game,
-            name=self._name,
-            store=self._store,
-            exchange=self._exchange,
-            clock=self._clock,
-            rng=self._rng,
-            metrics=self._metrics,
-            log=self._log,
+            self._parts,
             outbox=room.outbox,
             follower=room,
             won=lambda mirror, taken, due_s: self._won(room, mirror, taken, due_s),

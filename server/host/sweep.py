@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
-from random import Random
 
-from server.core.ports import Clock
 from server.host.directory import ASLEEP, Directory, read_listing, told_at
-from server.store.base import RoomEntry, Status, Store
-from server.store.exchange import Exchange, Listing
+from server.host.parts import Parts
+from server.store.base import RoomEntry, Status
+from server.store.exchange import Listing
 from shared.errors import StoreError
 
 SWEEP_S = 1.0
@@ -24,24 +22,19 @@ class Sweep:
 
     def __init__(
         self,
-        name: str,
-        store: Store,
-        exchange: Exchange,
+        parts: Parts,
         directory: Directory,
-        clock: Clock,
-        rng: Random,
-        log: logging.Logger,
         *,
         take_up: Callable[[RoomEntry], Awaitable[None]],
         every_time: Callable[[list[Listing]], Awaitable[None]],
     ) -> None:
-        self._name = name
-        self._store = store
-        self._exchange = exchange
+        self._name = parts.name
+        self._store = parts.store
+        self._exchange = parts.exchange
         self._directory = directory
-        self._clock = clock
-        self._rng = rng
-        self._log = log
+        self._clock = parts.clock
+        self._rng = parts.rng
+        self._log = parts.log
         self._take_up = take_up
         self._every_time = every_time
 

@@ -117,7 +117,7 @@ WRONG_LATER = {
         pack(INPUT, 0, [1, [0, 1e300]]),
         "input 1: 1e+300 is not a finite number",
     ),
-    "action no array": (pack(INPUT, 0, [1, None, 5]), "an action is [index, value ...]"),
+    "action no array": (pack(INPUT, 0, [1, None, 5, 5]), "an action is [index, value ...]"),
     "unknown action": (pack(INPUT, 0, [1, None, [7]]), "input 1: action 7; this game has 1"),
     "negative action": (pack(INPUT, 0, [1, None, [-1]]), "input 1: action -1; this game has 1"),
     "action of a number": (
