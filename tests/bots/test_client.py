@@ -9,7 +9,7 @@ import pytest
 
 from bots.client import Gone, Room, join
 from shared.errors import CloseCode, ConfigError
-from shared.messages import Close
+from shared.messages import Close, Time
 from shared.session import ClientState
 from shared.view import View
 from tests.bots.arena import Arena, Dot, Push, Say
@@ -146,7 +146,9 @@ async def test_states_are_told_with_why_and_the_clock_runs(arena: Arena) -> None
     room = await join(arena.url, "field")
     told: list[tuple[str, str]] = []
     off = room.on("state", lambda state, why: told.append((state, why)))
-    await until(lambda: room.ping > 0)
+    # A loop whose time stands still within a turn finds that a trip on one machine took none.
+    await until(lambda: any(isinstance(message, Time) for message in arena.heard))
+    assert 0 <= room.ping < 1000
     now_s = asyncio.get_running_loop().time()
     assert abs(room.clock.tick(now_s) - room.view.tick) < 20
     arena.drop()
@@ -173,11 +175,13 @@ async def test_a_predicted_row_is_ahead_of_what_was_heard(arena: Arena) -> None:
     room = await join(arena.url, "field")
     room.sample(lambda: {"by": 1})
     prediction = room.predict(Dot, push)
-    ahead: list[int] = []
-    room.on("changed", "Dot", lambda _: ahead.append(prediction.row.x - dot(room).x))
-    await until(lambda: dot(room).x >= 30)
-    assert set(ahead) <= set(range(10))
-    assert any(ahead)
+    off: list[int] = []
+    room.on("changed", "Dot", lambda _: off.append(prediction.row.x - dot(room).x))
+    await until(lambda: dot(room).x >= 10)
+    assert all(0 <= ahead <= prediction.ahead + 1 for ahead in off)
+    arena.faults.mute = True
+    await until(lambda: prediction.ahead >= 3)
+    assert prediction.row.x == dot(room).x + prediction.ahead
     [shown] = room.predicted("Dot")
     assert shown is not prediction.row
     with pytest.raises(KeyError, match="no table Tank"):
