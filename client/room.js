@@ -5,6 +5,7 @@
 
 import { Code, SessionEnded } from "./errors.js";
 import { Connection } from "./connection.js";
+import { Listeners, call, tell } from "./listeners.js";
 import { Playback } from "./interpolation.js";
 import { Prediction } from "./prediction.js";
 import { Schedule } from "./schedule.js";
@@ -16,7 +17,7 @@ import * as messages from "./messages.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {"added" | "changed" | "removed" | "hidden"} RowEvent */
 /** @typedef {"state" | "status" | "refused" | "frame" | "schema" | "result" | "closed"} RoomEvent */
-/** @typedef {(what: any, why?: any) => void} Listener */
+/** @typedef {import("./listeners.js").Listener} Listener */
 /** @typedef {import("./session.js").State | "paused" | "polling"} State */
 
 /** @type {string[]} */
@@ -34,11 +35,9 @@ export class Room {
   #schedule = null;
   /** @type {Playback | null} */
   #playback = null;
-  /** Listeners by event, and for rows by event and table. @type {Map<string, Set<Listener>>} */
-  #listeners = new Map();
+  #listeners = new Listeners();
   #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
   #told = false;
-  #rate = { since: 0, bytes: 0, perSecond: 0 };
   /** @type {State} */
   #state = "connecting";
   /** The tick whose result was told. */
@@ -128,7 +127,7 @@ export class Room {
   }
 
   get stats() {
-    const { frames, frames_skipped, resumes, divergence, gap_ms_max } =
+    const { frames, frames_skipped, bytes_per_s, resumes, divergence, gap_ms_max } =
       this.#session.stats;
     return {
       ping_ms: this.ping,
@@ -136,7 +135,7 @@ export class Room {
       tick: this.latest?.tick ?? 0,
       frames,
       frames_skipped,
-      bytes_per_s: this.#rate.perSecond,
+      bytes_per_s,
       resumes,
       divergence,
       gap_ms_max,
@@ -157,7 +156,7 @@ export class Room {
     if (predictions.length) {
       this.#session.tick(now);
       this.#connection.flush();
-      for (const prediction of predictions) prediction.seek(this.#session.part(now), passed);
+      for (const prediction of predictions) prediction.seek(this.#session.sampling.part(now), passed);
     }
     const view = this.#playback.seek(this.#schedule.playback(now, this.latest.tick), passed);
     this.#session.drawn = Math.round(view.tick);
@@ -227,13 +226,11 @@ export class Room {
       throw new TypeError(`on takes ${ROW_EVENTS} with a table, ${ROOM_EVENTS} without`);
     }
     const index = rows ? this.latest.index(table) : -1;
-    const key = rows ? `${what} ${table}` : what;
-    const set = this.#listeners.get(key) ?? new Set();
-    this.#listeners.set(key, set.add(hear));
+    const off = this.#listeners.add(rows ? `${what} ${table}` : what, hear);
     if (what === "added" && this.schema.tables[index]?.kind !== "event") {
-      for (const row of this.latest.rows(index).sorted) this.#call(hear, row);
+      for (const row of this.latest.rows(index).sorted) call(hear, row);
     }
-    return () => void set.delete(hear);
+    return off;
   }
 
   /** Gives the seat up and ends the session. */
@@ -267,8 +264,8 @@ export class Room {
         this.#told = true;
       } else if (what === "schema") this.#begin();
       else if (what === "frame") this.#frame();
-      if (what === "change") this.#emit(`${about.what} ${about.table.name}`, about.row);
-      else if (what !== "state") this.#emit(what, about);
+      if (what === "change") this.#listeners.emit(`${about.what} ${about.table.name}`, about.row);
+      else if (what !== "state") this.#listeners.emit(what, about);
       this.#changed();
     }
     if (session.token && session.inputs && session.state !== "gone")
@@ -280,7 +277,7 @@ export class Room {
     const { state } = this;
     if (state === this.#state) return;
     this.#state = state;
-    this.#emit("state", state, this.why);
+    this.#listeners.emit("state", state, this.why);
     if (state === "gone") this.#gone();
   }
 
@@ -297,15 +294,12 @@ export class Room {
     session.tick(world.now());
     this.#connection.flush();
     // Twice a tick, so that none is missed for long by timers that are late.
-    const { tickMs } = session.clock;
-    this.#timer =
-      session.sampler && session.state !== "gone"
-        ? world.setTimeout(() => this.#beat(), tickMs / 2)
-        : null;
+    const on = session.sampler && session.state !== "gone";
+    this.#timer = on ? world.setTimeout(() => this.#beat(), session.clock.tickMs / 2) : null;
   }
 
   #frame() {
-    const { stats, clock, sendEvery, predictions } = this.#session;
+    const { clock, sendEvery, predictions } = this.#session;
     const view = this.latest;
     if (this.#schedule?.clock !== clock) this.#schedule = new Schedule(clock, sendEvery);
     if (!this.#playback) {
@@ -318,14 +312,6 @@ export class Room {
     if (view.tick < this.#playback.newest) this.#schedule.reset();
     this.#playback.push(view);
     void this.#result(view.room);
-    const passed = stats.heard - this.#rate.since;
-    if (passed < 1000) return;
-    const perSecond = Math.round(((stats.bytes - this.#rate.bytes) * 1000) / passed);
-    this.#rate = {
-      since: stats.heard,
-      bytes: stats.bytes,
-      perSecond: this.#rate.since ? perSecond : 0,
-    };
   }
 
   /**
@@ -336,11 +322,11 @@ export class Room {
     const finished = room?.finished ?? 0;
     const fresh = finished && finished !== this.#finished;
     this.#finished = finished;
-    if (!fresh || !this.#listeners.get("result")?.size) return;
+    if (!fresh || !this.#listeners.has("result")) return;
     const { url, world } = this.#connection;
     const at = new URL(`/api/rooms/${this.id}/result`, url.replace(/^ws/, "http"));
     const answer = await world.fetch?.(String(at), {}).catch(() => null);
-    this.#emit("result", answer?.ok ? await answer.json().catch(() => null) : null);
+    this.#listeners.emit("result", answer?.ok ? await answer.json().catch(() => null) : null);
   }
 
   #gone() {
@@ -349,7 +335,7 @@ export class Room {
     const reason = /** @type {import("./session.js").Reason} */ (this.reason);
     // The page that took the seat has its own copy; this one may want it back.
     if (reason.code !== Code.REPLACED) this.#keep(null);
-    this.#emit("closed", new SessionEnded(reason.code, reason.reason));
+    this.#listeners.emit("closed", new SessionEnded(reason.code, reason.reason));
   }
 
   /**
@@ -361,35 +347,4 @@ export class Room {
     this.#kept = { token, seq: next + SEQS_RESERVED };
     this.#keep({ token, room: this.id, epoch: this.#session.epoch, seq: this.#kept.seq });
   }
-
-  /**
-   * @param {string} key
-   * @param {unknown} about
-   * @param {string} [why]
-   */
-  #emit(key, about, why) {
-    for (const listener of this.#listeners.get(key) ?? []) this.#call(listener, about, why);
-  }
-
-  /**
-   * @param {Listener} listener
-   * @param {unknown} about
-   * @param {string} [why]
-   */
-  #call(listener, about, why) {
-    try {
-      listener(about, why);
-    } catch (error) {
-      tell(error);
-    }
-  }
-}
-
-/**
- * A mistake in the page's own function shows where uncaught ones do, and stops nothing here.
- * @param {unknown} error
- */
-function tell(error) {
-  if (typeof reportError === "function") reportError(error);
-  else console.error(error);
 }

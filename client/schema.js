@@ -2,7 +2,7 @@
  * The schema: which tables, input, actions and options a game has, as WELCOME and ROOM bring it.
  */
 
-import { readFields } from "./fields.js";
+import { readFields, toWire } from "./fields.js";
 import { demand } from "./errors.js";
 import { ACTIONS_MAX, TABLES_MAX } from "./limits.js";
 
@@ -45,6 +45,24 @@ export function readSchema(wire) {
     }),
     options: readFields(options),
   };
+}
+
+/**
+ * An action as an item carries it.
+ * @param {Schema} schema
+ * @param {string} name
+ * @param {Record<string, unknown>} fields
+ * @returns {Value[]}
+ * @throws {TypeError | RangeError} naming what is wrong, and what would be right
+ */
+export function actionToWire(schema, name, fields) {
+  const index = schema.actions.findIndex((action) => action.name === name);
+  const action = schema.actions[index];
+  if (!action) {
+    const names = schema.actions.map((action) => action.name).join(", ") || "none";
+    throw new TypeError(`this game has no action "${name}"; its actions are: ${names}`);
+  }
+  return [index, ...toWire(name, action.fields, fields)];
 }
 
 /**

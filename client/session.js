@@ -4,27 +4,23 @@
  */
 
 import { Code, TRY_AGAIN, demand } from "./errors.js";
-import { BRIDGED_MS_MAX, MALFORMED_MAX, REPORT_FRAMES } from "./limits.js";
+import { MALFORMED_MAX, REPORT_FRAMES } from "./limits.js";
 import { Clock } from "./clock.js";
 import { Counts } from "./counts.js";
 import { Events } from "./events.js";
 import { Inputs } from "./inputs.js";
-import { Pace } from "./pace.js";
+import { Sampling, predict } from "./sampling.js";
 import { View, apply } from "./view.js";
 import { digest } from "./digest.js";
 import { readChunks, readDropped } from "./chunks.js";
-import { readSchema } from "./schema.js";
-import { fromWire, toWire } from "./fields.js";
+import { actionToWire, readSchema } from "./schema.js";
 import * as messages from "./messages.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
 /** @typedef {"connecting" | "live" | "resuming" | "gone"} State */
 /** @typedef {"live" | "paused" | "uncommitted"} Status */
 /** @typedef {{ code: number, reason: string }} Reason */
-/**
- * A seat kept from before: `seq` is one never used.
- * @typedef {{ token: Uint8Array, epoch: number, seq: number }} Kept
- */
+/** A seat kept from before: `seq` is one never used. @typedef {{ token: Uint8Array, epoch: number, seq: number }} Kept */
 /** @typedef {{ seq: number, action: string | null, reason: string }} Refused */
 /**
  * What happened, in order, for whoever watches.
@@ -41,8 +37,6 @@ import * as messages from "./messages.js";
 const STATUSES = ["live", "paused", "uncommitted"];
 /** Seqs left to another page that had this seat: 14 hours of inputs at 20 a second. */
 const TAKE_BACK_SEQS = 2 ** 20;
-/** A tick counts as begun this much earlier: clocks and frames agree to within rounding. */
-const EARLY_TICKS = 0.01;
 /** @type {Turn} */
 const NONE = { do: "none" };
 
@@ -89,11 +83,7 @@ export class Session {
   #silent = 0;
   #malformed = 0;
   #events = new Events();
-  /** Which tick samples are taken for: the clock's, without its jumps. */
-  #pace = new Pace(1000);
-  #paced = NaN;
-  #sampled = NaN;
-  #sampledAt = -Infinity;
+  sampling = new Sampling(this.clock);
 
   /**
    * @param {import("./messages.js").Join} join
@@ -154,11 +144,9 @@ export class Session {
    */
   closed(code, reason, retry) {
     if (this.state === "gone") return false;
+    this.why = reason;
     if (!TRY_AGAIN.has(code) || retry === null) this.end(code, reason);
-    else {
-      this.why = reason;
-      if (this.token) this.#to("resuming");
-    }
+    else if (this.token) this.#to("resuming");
     return this.reason === null;
   }
 
@@ -203,13 +191,7 @@ export class Session {
     const { schema, inputs } = this;
     if (!schema || !inputs)
       throw new TypeError("actions can be asked for once the session is live");
-    const index = schema.actions.findIndex((action) => action.name === name);
-    const action = schema.actions[index];
-    if (!action) {
-      const names = schema.actions.map((action) => action.name).join(", ") || "none";
-      throw new TypeError(`this game has no action "${name}"; its actions are: ${names}`);
-    }
-    const wire = [index, ...toWire(name, action.fields, fields)];
+    const wire = actionToWire(schema, name, fields);
     if (this.reason) settle({ applied: false, reason: `the session ended: ${this.reason.reason}` });
     else if (!this.player) settle({ applied: false, reason: "a spectator cannot act" });
     else inputs.ask({ wire, settle });
@@ -219,54 +201,11 @@ export class Session {
     return this.view?.schema ?? null;
   }
 
-  /**
-   * Takes a sample if a tick of the server began since the last: as many as the server applies,
-   * whether frames come evenly, in a heap, or for a moment not at all.
-   * @param {number} now
-   */
+  /** Sends a sample if one is due. @param {number} now */
   tick(now) {
-    const { clock, view, inputs } = this;
-    if (!view || !inputs || !this.player || !clock.running || this.state !== "live") return null;
-    const heard = clock.heard(now);
-    this.#paced = this.#pace.follow(heard, now);
-    const tick = Math.floor(this.#paced + EARLY_TICKS);
-    if (tick < this.#sampled) this.#sampled = tick;
-    if (tick === this.#sampled || now - this.#sampledAt < clock.tickMs / 2) return null;
-    if ((heard - view.tick) * clock.tickMs > BRIDGED_MS_MAX) return null;
-    const wire = this.#sample();
-    const item = inputs.queue(wire, this.drawn);
-    // Nobody was asked: the first sample need not wait for the next tick.
-    if (!item && !this.sampler) return null;
-    this.#sampled = tick;
-    this.#sampledAt = now;
-    if (!item) return null;
-    item.made = now;
-    if (wire && this.schema) {
-      const values = (item.values = fromWire(this.schema.input, wire));
-      this.#predict((prediction) => prediction.sampled(values));
-    }
-    this.#send([item]);
+    const item = this.sampling.take(this, now);
+    if (item) this.#send([item]);
     return item;
-  }
-
-  /** How much of the tick that the last sample was taken for has passed at `now`. @param {number} now */
-  part(now) {
-    if (this.state === "live" && this.clock.running)
-      this.#paced = this.#pace.follow(this.clock.heard(now), now);
-    return this.#paced - this.#sampled;
-  }
-
-  /** @param {(prediction: import("./prediction.js").Prediction) => void} tell */
-  #predict(tell) {
-    for (const prediction of [...this.predictions]) {
-      try {
-        tell(prediction);
-      } catch (error) {
-        // A rule that fails once would fail at every tick; the rows are the server's from here on.
-        this.predictions.splice(this.predictions.indexOf(prediction), 1);
-        this.news.push(["wrong", error]);
-      }
-    }
   }
 
   /**
@@ -277,7 +216,8 @@ export class Session {
     const again = this.inputs !== null || this.state === "resuming";
     this.#adopt(w.schema, w.player);
     Object.assign(this, { token: w.token, room: w.room, epoch: w.epoch });
-    if (this.tickRate !== w.tickRate || !again) this.#wind(w.tickRate);
+    if (this.tickRate !== w.tickRate || !again)
+      this.sampling = new Sampling((this.clock = new Clock(w.tickRate)));
     Object.assign(this, { tickRate: w.tickRate, sendEvery: w.sendEvery });
     this.inputs ??= new Inputs(w.limits, this.#seq);
     this.inputs.limits = w.limits;
@@ -286,13 +226,6 @@ export class Session {
     this.#to("live");
     this.#send(this.inputs.repeat(now));
     return { do: /** @type {const} */ ("welcomed") };
-  }
-
-  /** @param {number} tickRate */
-  #wind(tickRate) {
-    this.clock = new Clock(tickRate);
-    this.#pace = new Pace(this.clock.tickMs);
-    this.#sampled = NaN;
   }
 
   /**
@@ -327,8 +260,8 @@ export class Session {
     const { schema } = this.view;
     const dropped = readDropped(schema, frame.dropped);
     const { view, changes } = apply(this.view, frame, dropped, readChunks(schema, frame.chunks));
-    const passed = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) : 1;
-    const missed = Math.max(0, passed - 1);
+    const sent = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) : 1;
+    const missed = Math.max(0, sent - 1);
     this.stats.frame(missed, now);
     if (frame.tick < this.view.tick) this.clock.reset();
     this.clock.arrived(frame.tick, now);
@@ -340,7 +273,7 @@ export class Session {
       this.news.push(["refused", { seq, action: name, reason }]);
     }
     const { pending } = this.inputs;
-    this.#predict((prediction) => prediction.framed(view, pending));
+    predict(this, (prediction) => prediction.framed(view, pending));
     for (const change of this.#events.news(view, changes)) this.news.push(["change", change]);
     this.news.push(["frame"]);
     this.#report(missed, now);
@@ -359,16 +292,6 @@ export class Session {
     else if (!item && (this.#silent += 1 + missed) >= REPORT_FRAMES) {
       this.#silent = 0;
       this.outbox.push(messages.input(this.held, []));
-    }
-  }
-
-  #sample() {
-    try {
-      const fields = this.sampler?.();
-      return fields ? toWire("input", this.schema?.input ?? [], fields) : null;
-    } catch (error) {
-      this.news.push(["wrong", error]);
-      return null;
     }
   }
 

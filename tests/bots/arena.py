@@ -32,6 +32,8 @@ from shared.messages import (
     Renew,
     Resume,
     Role,
+    Time,
+    TimeAnswer,
     Welcome,
     frame_bytes,
 )
@@ -227,6 +229,8 @@ class Arena:
             await self._resume(socket, message)
         elif isinstance(message, InputMessage) and seat is not None:
             seat.inbox += seat.session.take(message, self.match.tick)
+        elif isinstance(message, Time):
+            broadcast([socket], TimeAnswer(message.client_ms, 0.0, self.match.tick).encode())
         elif isinstance(message, Leave) and seat is not None:
             self.seats = {n: s for n, s in self.seats.items() if s is not seat}
             await self._close(socket, Close(CloseCode.NORMAL, "left"))

@@ -9,8 +9,9 @@ import pytest
 
 from bots.client import Gone, Room, join
 from shared.errors import CloseCode, ConfigError
-from shared.messages import Close
+from shared.messages import Close, Time
 from shared.session import ClientState
+from shared.view import View
 from tests.bots.arena import Arena, Dot, Push, Say
 
 
@@ -137,5 +138,53 @@ async def test_a_room_resumes_by_itself(arena: Arena) -> None:
     arena.drop()
     await until(lambda: room.stats.resumes and room.view.tick > tick + 5)
     assert room.player == player
+    room.leave()
+    await room.closed()
+
+
+async def test_states_are_told_with_why_and_the_clock_runs(arena: Arena) -> None:
+    room = await join(arena.url, "field")
+    told: list[tuple[str, str]] = []
+    off = room.on("state", lambda state, why: told.append((state, why)))
+    # A loop whose time stands still within a turn finds that a trip on one machine took none.
+    await until(lambda: any(isinstance(message, Time) for message in arena.heard))
+    assert 0 <= room.ping < 1000
+    now_s = asyncio.get_running_loop().time()
+    assert abs(room.clock.tick(now_s) - room.view.tick) < 20
+    arena.drop()
+    await until(lambda: len(told) >= 2)
+    assert [state for state, _ in told][:2] == ["resuming", "live"]
+    assert told[0][1]
+    assert told[1][1] == ""
+    room.leave()
+    await room.closed()
+    assert told[-1] == ("gone", "left")
+    off()
+    with pytest.raises(ValueError, match="none of state, result"):
+        room.on("mood", print)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="takes a function of a row"):
+        room.on("added", "Dot")  # type: ignore[call-overload]
+
+
+async def test_a_predicted_row_is_ahead_of_what_was_heard(arena: Arena) -> None:
+    def push(dot: Any, asked: Any, dt: float, view: View) -> None:
+        assert 0 < dt < 1
+        assert view is room.view
+        dot.x += asked.by
+
+    room = await join(arena.url, "field")
+    room.sample(lambda: {"by": 1})
+    prediction = room.predict(Dot, push)
+    off: list[int] = []
+    room.on("changed", "Dot", lambda _: off.append(prediction.row.x - dot(room).x))
+    await until(lambda: dot(room).x >= 10)
+    assert all(0 <= ahead <= prediction.ahead + 1 for ahead in off)
+    arena.faults.mute = True
+    await until(lambda: prediction.ahead >= 3)
+    assert prediction.row.x == dot(room).x + prediction.ahead
+    [shown] = room.predicted("Dot")
+    assert shown is not prediction.row
+    with pytest.raises(KeyError, match="no table Tank"):
+        room.predict("Tank", push)
     room.leave()
     await room.closed()
