@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from server.core.post import encode_move
+from server.store.exchange import Released
 from tests.simulation.loop import virtually
 from tests.simulation.process import Process
 from tests.simulation.test_seams import judge
@@ -131,5 +133,27 @@ def test_a_room_nobody_follows_is_found_by_the_sweep() -> None:
         world.network.pool += [process.app.listener for process in processes]
         await world.play(0, 5)
         await the_end(world, heir, processes)
+
+    virtually(scenario())
+
+
+def test_a_room_that_is_to_move_never_stays() -> None:
+    async def scenario() -> None:
+        world, processes = await three(5)
+        await world.play(6, 10)
+        [room] = {room for process in processes for room in process.owns()}
+        heard: list[object] = []
+        await world.exchange.follow(room, heard.append)
+        for _ in range(20):
+            owner = owner_of(processes, room)
+            heard.clear()
+            world.exchange.post(room, encode_move(None))
+            await world.play(0, 1)
+            heir = owner_of(processes, room)
+            assert heir is not owner
+            # Who lets go follows, and would be the fastest to take it.
+            [released] = [news for news in heard if isinstance(news, Released)]
+            assert released.to == heir.name
+        await the_end(world, owner_of(processes, room), processes)
 
     virtually(scenario())
