@@ -75,7 +75,7 @@ class Handover:
             return False
 
     async def _heir(self, owned: RoomHost, to: str) -> str:
-        """A process that takes rooms and follows this one, perhaps because it is asked to; or ""."""
+        """A process that takes rooms and follows this one, maybe because it was asked; or ""."""
         others = [p for p in await self._exchange.processes() if p.name != self._name and p.open]
         takers = sorted(
             (p for p in others if owned.meta.game in p.games and to in ("", p.name)),
