@@ -30,10 +30,10 @@ NO_NODE := $(if $(NODE_VERSION),Node $(NODE_VERSION) is older than 20,there is n
 CLIENT_SOURCES := $(shell find client games -name '*.js' 2>/dev/null | sort)
 CLIENT_TESTS := $(shell find tests/client -name '*.test.js' 2>/dev/null | sort)
 
-.PHONY: help run test lint fmt swarm cluster bench venv lock clean
+.PHONY: help run test lint fmt swarm cluster chaos bench bench-failover venv lock clean
 
 help:  ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 venv: $(STAMP)  ## Make .venv with exactly the locked packages (hashes checked).
 
@@ -101,6 +101,14 @@ swarm: $(STAMP)  ## Bots by the hundred against the running server, with a repor
 
 cluster: $(STAMP)  ## Several servers, their Valkey and a proxy on this machine, until Ctrl-C (ARGS=).
 	$(BIN)/python -m bench.cluster $(ARGS)
+
+DURATION ?= 120
+SEED ?= 1
+chaos: $(STAMP)  ## Kill, stop and drain servers and their store under a hundred bots (DURATION=, SEED=, ARGS=).
+	$(BIN)/python -m bench.chaos --seconds $(DURATION) --seed $(SEED) $(ARGS)
+
+bench-failover: $(STAMP)  ## What dying and moving processes cost players; about an hour (ARGS="--kills 20 kills").
+	$(BIN)/python -m bench.failover $(ARGS)
 
 bench: $(STAMP)  ## Holdfast beside its peers, measured here (ARGS=).
 	$(BIN)/python -m bench $(ARGS)

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 
-def longest_gap_s(times_s: Sequence[float], from_s: float, to_s: float) -> float | None:
-    """The longest silence that began or ended in [from_s, to_s), as long as it was; None: no frame.
+def longest_gap_s(
+    times_s: Sequence[float], from_s: float, to_s: float, *, whole: bool = True
+) -> float | None:
+    """The longest silence that was or began in [from_s, to_s); None for who saw nothing before.
 
-    `times_s` are the moments of frames, in order. A silence that nothing ended lasts to the end of
-    the window at least.
+    `times_s` are the moments of frames, in order. A silence that goes on at `to_s` counts as long
+    as it lasted, or, unless `whole`, up to there; and up to there if nothing ended it.
     """
     first = max(0, bisect_right(times_s, from_s) - 1)
     last = bisect_left(times_s, to_s)
-    around = list(times_s[first : last + 1])
-    if not around or around[0] >= to_s:
+    around = list(times_s[first:last])
+    if not around:
         return None
-    if around[-1] < to_s:
-        around.append(to_s)
-    return max((b - a for a, b in pairwise(around)), default=0.0)
+    around.append(times_s[last] if whole and last < len(times_s) else to_s)
+    return max(after - before for before, after in pairwise(around))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,17 +28,22 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Players whose longest silence at one moment counts as one, and when: from, to, in s."""
+    """Players whose longest silence at one moment counts as one, and when: from, to, in s.
+
+    `whole` as in `longest_gap_s`.
+    """
 
     players: tuple[Player, ...]
     from_s: float
     to_s: float
+    whole: bool
 
     def longest_s(self) -> float | None:
         """The longest silence any of them saw; None without players."""
         gaps = [
-            longest_gap_s([seen.at_s for seen in player.witness.frames], self.from_s, self.to_s)
+            longest_gap_s(times_s, self.from_s, self.to_s, whole=self.whole)
             for player in self.players
+            if (times_s := [seen.at_s for seen in player.witness.frames])
         ]
         return max((gap for gap in gaps if gap is not None), default=None)
 
@@ -54,8 +59,8 @@ class Measured:
         """A moment that concerned these players; `then_s` is how long it may have consequences."""
         if players:
             group = tuple(players)
-            self.with_it.append(Group(group, at_s, at_s + then_s))
-            self.without.append(Group(group, at_s - window_s, at_s))
+            self.with_it.append(Group(group, at_s, at_s + then_s, whole=True))
+            self.without.append(Group(group, at_s - window_s, at_s, whole=False))
 
     def spreads(self) -> tuple[Spread | None, Spread | None]:
         """The spread over all moments, and that of the control."""

@@ -66,7 +66,7 @@ class _Arrival:
     talker: Talker
     seat: Seat
     resume: Resume | None
-    # The last tick that was committed here when it came.
+    # The tick the rows had here when it came.
     since: int = 0
 
 
@@ -120,7 +120,7 @@ class RoomFollower:
 
     def arrive(self, talker: Talker, seat: Seat, resume: Resume | None) -> None:
         """Take up a session (or a spectator's watching) at the next tick."""
-        self._arrivals.append(_Arrival(talker, seat, resume, self._committed))
+        self._arrivals.append(_Arrival(talker, seat, resume, self.port.match.tick))
 
     def leave(self, talker: Talker) -> None:
         """A connection is gone; its seat stays."""

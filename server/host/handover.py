@@ -48,41 +48,45 @@ class Handover:
 
         async def one(room: LocalRoom) -> None:
             async with gate:
-                await self.room(room)
+                await self.room(room, anybody=True)
 
         await asyncio.gather(*(one(room) for room in rooms))
 
-    async def room(self, room: LocalRoom, to: str = "") -> bool:
-        """Hand one room over, to this process or to any; False if nobody took it."""
+    async def room(self, room: LocalRoom, to: str = "", *, anybody: bool = False) -> bool:
+        """Hand one room over, to this process or ("") to any; False if nobody took it.
+
+        With `anybody`, whoever is fastest has it: for a process that takes no rooms itself, since
+        it follows what it lets go, and none is faster.
+        """
         owned = room.owned
         if owned is None:
             return False
         try:
-            if not await self._somebody_follows(owned, to):
-                return False
-            return await self._let_go(room, owned, to)
+            heir = await self._heir(owned, to)
+            return bool(heir) and await self._let_go(room, owned, "" if anybody else heir)
         except StoreError as error:
             self._log.warning("room %s was not handed over: %s", room.id, error)
             return False
 
-    async def _somebody_follows(self, owned: RoomHost, to: str) -> bool:
-        """Whether a process that takes rooms follows this one, if need be because it was asked."""
+    async def _heir(self, owned: RoomHost, to: str) -> str:
+        """A process that takes rooms and follows this one, maybe because it was asked; or ""."""
         others = [p for p in await self._exchange.processes() if p.name != self._name and p.open]
         takers = sorted(
             (p for p in others if owned.meta.game in p.games and to in ("", p.name)),
             key=lambda process: process.rooms,
         )
         follow = owned.presence.edges(owned.match.tick)
-        if any(process.name in follow for process in takers):
-            return True
+        for process in takers:
+            if process.name in follow:
+                return process.name
         for process in takers:
             self._exchange.post(process.name, encode_letter(self._name, [Adopt(owned.id)]))
             until_s = self._clock.now() + ADOPT_S
             while self._clock.now() < until_s and not owned.done:
                 if process.name in owned.presence.edges(owned.match.tick):
-                    return True
+                    return process.name
                 await self._clock.sleep(LOOK_S)
-        return False
+        return ""
 
     async def _let_go(self, room: LocalRoom, owned: RoomHost, to: str) -> bool:
         while not owned.settled and not owned.done:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.recorder import Recorder
+from bots.clock import LoopClock
+from server.core.post import encode_move
+from server.store.exchange import Released
 from tests.simulation.loop import virtually
 from tests.simulation.process import Process
 from tests.simulation.test_seams import judge
@@ -131,5 +135,55 @@ def test_a_room_nobody_follows_is_found_by_the_sweep() -> None:
         world.network.pool += [process.app.listener for process in processes]
         await world.play(0, 5)
         await the_end(world, heir, processes)
+
+    virtually(scenario())
+
+
+def test_a_room_that_is_to_move_never_stays() -> None:
+    async def scenario() -> None:
+        world, processes = await three(5)
+        await world.play(6, 10)
+        [room] = {room for process in processes for room in process.owns()}
+        heard: list[object] = []
+        await world.exchange.follow(room, heard.append)
+        for _ in range(20):
+            owner = owner_of(processes, room)
+            heard.clear()
+            world.exchange.post(room, encode_move(None))
+            await world.play(0, 1)
+            heir = owner_of(processes, room)
+            assert heir is not owner
+            # Who lets go follows, and would be the fastest to take it.
+            [released] = [news for news in heard if isinstance(news, Released)]
+            assert released.to == heir.name
+        await the_end(world, owner_of(processes, room), processes)
+
+    virtually(scenario())
+
+
+def test_a_server_that_was_cut_off_shows_nobody_older_ticks() -> None:
+    async def scenario() -> None:
+        world, processes = await three(6)
+        await world.play(6, 14)
+        [room] = {room for process in processes for room in process.owns()}
+        behind = next(process for process in processes if not process.owns())
+        behind.way.cut()
+        await world.play(0, 2)
+        # Everybody comes to the one server that has not heard of the last two seconds.
+        pool, world.network.pool[:] = list(world.network.pool), [behind.app.listener]
+        recorders = [Recorder(bot, LoopClock()) for bot in world.bots]
+        for bot in world.bots:
+            bot.connection.drop()
+        await world.play(0, 1)
+        behind.way.mend()
+        await world.play(0, 3)
+        assert {bot.connection.welcomes for bot in world.bots} == {2}
+        for recorder in recorders:
+            ticks = [seen.tick for seen in recorder.witness.frames]
+            assert len(ticks) > 40
+            assert ticks == sorted(set(ticks))
+        assert {bot.tally.ticks_back for bot in world.bots} == {0}
+        world.network.pool[:] = pool
+        await the_end(world, owner_of(processes, room), processes)
 
     virtually(scenario())
