@@ -20,7 +20,7 @@ from server.core.post import Request, encode_letter
 from server.core.presence import REPORT_S
 from server.host.parts import Parts
 from server.host.replica import Heard, Replica
-from server.host.room_store import RELOAD_S, restored
+from server.host.room_store import RELOAD_S, first_ticks, restored
 from server.host.silence import Silence
 from server.store.base import NoSuchRoom, StoreUnavailable, Tail, Taken
 from server.store.base import Status as StoredStatus
@@ -30,10 +30,8 @@ from shared.game import Game
 from shared.match import Match
 from shared.messages import Status
 
-# How often what does not show is asked again.
-REPEAT_S = 0.25
-# While something else is under way, silence is judged again after this.
-BUSY_S = 0.05
+# How often what does not show is asked again, and silence judged while something is under way.
+REPEAT_S, BUSY_S = 0.25, 0.05
 
 
 Work = Coroutine[Any, Any, None]
@@ -136,11 +134,10 @@ class Mirror:
 
         StoreUnavailable, NoSuchRoom and JournalDamaged pass.
         """
+        self.replica = replica
         self._subscription = await self._exchange.follow(self.id, self._hear)
         if replica is None:
             await self._load()
-        else:
-            self.replica = replica
 
     def begin(self) -> None:
         """Show what is heard from now on, ask for what is open, and watch the owner."""
@@ -285,10 +282,7 @@ class Mirror:
         loaded = await self._store.load(self.id)
         match = restored(self.game, self.meta, loaded)
         self.replica = Replica(match, loaded.epoch, match.tick, loaded.records)
-        self.starts = []
-        for record in loaded.records:
-            if not self.starts or record.epoch > self.starts[-1][0]:
-                self.starts.append((record.epoch, record.tick))
+        self.starts = first_ticks(loaded)
 
     async def _watch(self) -> None:
         """Repeat what does not show, report who is here, and notice when the owner falls silent."""

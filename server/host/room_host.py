@@ -263,7 +263,12 @@ class RoomHost:
         began = self._clock.stopwatch_s()
         self._settled = committed is None
         publication = Publication(step.commit, step.seated, step.refused, step.left, committed)
-        self._show_bots(step)
+        error = self._bots.watch(self.match, step.commit)
+        if error is not None:
+            self._metrics.count("game_errors_total")
+            if self._blind:
+                self.fail(f"the game failed: {explain(error)}"[:120])
+        self._blind = error is not None
         for follower in list(self._followers):
             follower.published(publication)
         self._count(step)
@@ -332,19 +337,6 @@ class RoomHost:
             self._log.error("room %s: failed again, it ends: %s", self.id, again)
             self.over = (CloseCode.GAME_FAILED, str(failure)[:120])
             return None
-
-    def _show_bots(self, step: Step) -> None:
-        """Let the brains see the tick; if the game's `visible` raises twice running, it ends."""
-        try:
-            self._bots.see(self.match, step.commit)
-        except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
-            self._metrics.count("game_errors_total")
-            self._log.error("room %s: a brain's view failed", self.id, exc_info=error)
-            if self._blind:
-                self.fail(f"the game failed: {explain(error)}"[:120])
-            self._blind = True
-        else:
-            self._blind = False
 
     def _expire(self, tick: int) -> None:
         room, rate = self._room, self.game.tick_rate

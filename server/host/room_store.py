@@ -30,6 +30,15 @@ def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
     )
 
 
+def first_ticks(loaded: Loaded) -> list[tuple[int, int]]:
+    """The epochs among a room's records, each with the first of its ticks that is there."""
+    starts: list[tuple[int, int]] = []
+    for record in loaded.records:
+        if not starts or record.epoch > starts[-1][0]:
+            starts.append((record.epoch, record.tick))
+    return starts
+
+
 class RoomStore:
     """What a room's owner asks of the store; `checkpointed` is the newest checkpoint's tick."""
 

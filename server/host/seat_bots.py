@@ -52,6 +52,15 @@ class SeatBots:
         self._seats: dict[int, _Seat] = {}
         self._faulty = False
 
+    def watch(self, match: Match, commit: Commit) -> Exception | None:
+        """Let the brains see a committed tick; what the game's `visible` raised, if it did."""
+        try:
+            self.see(match, commit)
+        except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
+            self._log.error("a brain's view failed", exc_info=error)
+            return error
+        return None
+
     def see(self, match: Match, commit: Commit) -> None:
         """Take in a committed tick, as frames."""
         bots = [player.id for player in match.players if player.bot]

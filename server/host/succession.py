@@ -12,7 +12,7 @@ from server.host.mirror import Mirror
 from server.host.parts import Parts
 from server.host.replica import Replica
 from server.host.room_host import RoomHost
-from server.host.room_store import RELOAD_S, restored
+from server.host.room_store import RELOAD_S, first_ticks, restored
 from server.host.seat_bots import MakeBrain, SeatBots
 from server.store.base import (
     Held,
@@ -229,12 +229,3 @@ class Succession:
         inbox = self._inboxes.pop(room, None)
         if inbox is not None:
             inbox.cancel()
-
-
-def first_ticks(loaded: Loaded) -> list[tuple[int, int]]:
-    """The epochs among a room's records, each with the first of its ticks that is there."""
-    starts: list[tuple[int, int]] = []
-    for record in loaded.records:
-        if not starts or record.epoch > starts[-1][0]:
-            starts.append((record.epoch, record.tick))
-    return starts

@@ -55,12 +55,11 @@ from shared.limits import INTEGER_MAX
 ROOM_ID = re.compile(r"[a-z0-9]{8,32}")
 """What a room's id looks like; no brace, colon or slash, so that it is safe in any key or path."""
 
-
 RECOVERY_TICKS = 5
 """A room that got this far since the first of its crashes did not crash because of its rows.
 
-Rows that kill their process kill the next one at the same tick. It is no more than this, since
-machines that die one after another must not cost a room its place: a takeover takes three ticks.
+Rows that kill their process kill the next one at the same tick; more than this would put rooms
+aside whose machines die one after another, since a takeover takes three ticks.
 """
 
 
