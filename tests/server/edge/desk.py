@@ -12,6 +12,7 @@ from server.edge.edge import Edge
 from server.edge.handshake import RequestHead
 from server.edge.polling import Polling
 from server.edge.websocket import Receiver
+from server.host.local_room import LocalRoom
 from server.host.room_host import RoomHost
 from shared.errors import CloseCode
 from shared.game import Game
@@ -87,10 +88,11 @@ class Desk:
         store: MoodyStore | None = None,
         lifetime_s: float | None = None,
         sessions_max: int = 100,
+        seed: int = 1,
     ) -> None:
         served = {type(game).__name__.lower(): game for game in games or (Yard(),)}
         loop = asyncio.get_running_loop()
-        self.rig = Rig(served, store=store)
+        self.rig = Rig(served, store=store, seed=seed)
         self.failures: list[BaseException] = []
         self.edge = Edge(
             self.rig.host,
@@ -138,9 +140,14 @@ class Desk:
         assert caller.session.state is ClientState.LIVE, caller.line.messages()
         return caller
 
-    def only_room(self) -> RoomHost:
+    def port(self) -> LocalRoom:
+        """The only room, as this process's edge has it."""
         [room] = self.rig.host.rooms()
-        return owned(room)
+        return room
+
+    def only_room(self) -> RoomHost:
+        """The only room itself, which runs here."""
+        return owned(self.port())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -17,17 +17,17 @@ def test_a_room_is_followed_once_however_many_sessions_play_in_it() -> None:
     async def scenario() -> None:
         desk = await Desk().start()
         ada, bob = await desk.call("Ada"), await desk.call("Bob")
-        room = desk.only_room()
+        room = desk.port()
         follower = desk.edge.follow(room)
         assert desk.edge.follow(room) is follower
         assert (desk.edge.sessions, follower.sessions, follower.spectators) == (2, 2, 0)
-        assert len(room._followers) == 2, "this one, and the host's own"
+        assert (len(room._followers), room.used) == (1, True)
         ada.hang_up()
         await desk.seconds(0.1)
-        assert (desk.edge.sessions, len(room._followers)) == (1, 2)
+        assert (desk.edge.sessions, len(room._followers)) == (1, 1)
         bob.hang_up()
         await desk.seconds(0.1)
-        assert (desk.edge.sessions, desk.edge._followers, len(room._followers)) == (0, {}, 1)
+        assert (desk.edge.sessions, desk.edge._followers, room.used) == (0, {}, False)
         await desk.stop()
 
     virtually(scenario())
@@ -37,10 +37,10 @@ def test_a_room_that_came_back_under_its_id_is_followed_anew() -> None:
     async def scenario() -> None:
         desk = await Desk().start()
         ada = await desk.call("Ada")
-        room = desk.only_room()
+        room = desk.port()
         old = desk.edge.follow(room)
-        other = await Desk(store=desk.rig.store).start()
-        again = other.only_room()
+        other = await Desk(store=desk.rig.store, seed=2).start()
+        again = other.port()
         assert again.id == room.id
         follower = desk.edge.follow(again)
         assert follower is not old

@@ -9,7 +9,8 @@ import pytest
 from server.core.metrics import Metrics
 from server.host.clock import LoopClock
 from server.host.journal_writer import RETRY_S, JournalWriter
-from server.store.base import Append, Fenced, OutOfOrder, StoreCorrupt
+from server.store.base import Append, Fenced, OutOfOrder, Record, StoreCorrupt
+from server.store.exchange import News
 from tests.server.host.rig import LOG, MoodyStore
 from tests.simulation.loop import virtually
 
@@ -24,12 +25,14 @@ class Desk:
         self.store = MoodyStore()
         self.metrics = Metrics()
         self.troubles: list[bool] = []
+        self.told: list[tuple[str, News]] = []
         self.writer = JournalWriter(
             self.store,
             LoopClock(loop.time, loop.time),
             self.metrics,
             LOG,
             self.troubles.append,
+            self.told.extend,
         )
 
     async def open(self) -> Desk:
@@ -55,6 +58,8 @@ def test_each_append_has_its_own_outcome() -> None:
         assert (desk.troubles, desk.writer.failing) == ([], False)
         assert sum(desk.metrics.histograms["commit_seconds"].counts) == 1
         assert desk.store.batches == [batch]
+        told = [(ROOM, Record(1_000_000, 1, b"record 1"))]
+        assert desk.told == told, "nobody hears of what was refused"
 
     virtually(scenario())
 
@@ -68,12 +73,14 @@ def test_while_the_store_is_away_the_same_batch_is_tried_again() -> None:
         await asyncio.sleep(sum(RETRY_S) + 2 * RETRY_S[-1] - 0.01)
         assert desk.writer.failing
         assert desk.troubles == [True], "told once"
+        assert desk.told == [], "nobody hears of what is not committed"
         assert len(desk.store.batches) == len(RETRY_S) + 2
         assert desk.metrics.counters["store_retries_total"] == len(RETRY_S) + 2
         desk.store.away = False
         assert await writing == [None]
         assert (desk.troubles, desk.writer.failing) == ([True, False], False)
         assert desk.store.committed(ROOM) == 1
+        assert [(room, news.epoch) for room, news in desk.told] == [(ROOM, 1_000_000)]
         assert all(batch == [append(1)] for batch in desk.store.batches)
 
     virtually(scenario())
@@ -104,6 +111,7 @@ def test_what_does_not_go_away_by_itself_is_every_appends_outcome() -> None:
         desk.store.broken = StoreCorrupt("torn")
         outcomes = await desk.writer.commit([append(1), append(1, OTHER)])
         assert outcomes == [desk.store.broken] * 2
+        assert desk.told == []
         assert not desk.writer.failing
         desk.store.broken = None
         assert await desk.writer.commit([append(1)]) == [None]

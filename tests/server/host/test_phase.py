@@ -21,7 +21,7 @@ from tests.simulation.loop import VirtualLoop, virtually
 
 def the_phase(rig: Rig) -> Phase:
     """The only phase, where the rooms of these tests are put side by side."""
-    [[phase]] = rig.host._phases.values()
+    [[phase]] = rig.host.phases.by_rate.values()
     return phase
 
 
@@ -29,7 +29,7 @@ async def neighbours(rig: Rig) -> tuple[list[Any], list[Watcher]]:
     """Two rooms in one phase, with a player each."""
     first, one = await rig.room("Ada", private=True)
     second, other = await rig.room("Bob", private=True)
-    phases = [phase for phases in rig.host._phases.values() for phase in phases]
+    phases = [phase for phases in rig.host.phases.by_rate.values() for phase in phases]
     if len(phases) == 2:
         # Two rooms get a phase each; here they are to share one.
         moved = phases[1]
@@ -48,7 +48,7 @@ def traps(number: int) -> Callable[[Any, Watcher], object]:
 
 
 def enters(name: str) -> Callable[[Any, Watcher], object]:
-    return lambda room, watcher: room.join(SeatRequest(nonce(name), name))
+    return lambda room, watcher: room.obey("", SeatRequest(nonce(name), name))
 
 
 # Where it happens, whether the room goes on, and what makes it happen to the first room.
@@ -113,7 +113,8 @@ def test_a_room_whose_start_fails_never_begins() -> None:
             CloseCode.GAME_FAILED,
             "Yard.start raised RuntimeError: start fails",
         )
-        assert (ended.ticks, rig.host.rooms()) == ([], [good])
+        assert ended.ticks == []
+        assert [room.owned for room in rig.host.rooms()] == [good]
         assert watcher.ticks == list(range(1, good.match.tick + 1))
         await rig.stop()
 

@@ -11,11 +11,13 @@ import pytest
 
 from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
+from server.core.post import Leaving, Resumed
 from server.core.room import Room, SeatRequest
 from server.host.room_host import CHECKPOINT_TICKS, RoomHost, restored
 from server.host.seat_bots import SeatBots
 from server.store.base import Fenced, NoSuchRoom, StoreCorrupt
 from server.store.base import Status as StoredStatus
+from server.store.exchange import News
 from shared.errors import CloseCode
 from shared.limits import HISTORY_TICKS
 from shared.match import Match
@@ -53,13 +55,14 @@ def test_what_an_edge_asks_reaches_the_room() -> None:
         ada, bob = player(room, "Ada").id, player(room, "Bob").id
         assert (room.game, room.epoch, len(room.id)) == (room.match.game, 1_000_000, 20)
         assert (room.free_seats, room.finished, room.holds(nonce("Ada"))) == (2, False, True)
-        room.jump(ada, 5)
+        room.obey("", Resumed(ada, 77, 5))
         post(room, "Ada", 5, 2, "hi")
-        room.leave(bob)
-        room.present({ada}, 3)
+        room.obey("", Leaving(bob))
+        rig.present(room, {ada}, 3)
         await rig.ticks(room, 1)
         assert watcher.publications[-1].left == (bob,)
         assert (player(room, "Ada").input_seq, player(room, "Ada").score) == (5, 1)
+        assert player(room, "Ada").connection == 77
         assert (room.census.players, room.census.spectators, room.census.bots) == (1, 3, 0)
         room.unfollow(watcher)
         room.unfollow(watcher)
@@ -77,7 +80,7 @@ def test_a_game_that_raises_loses_that_ticks_inputs_and_joins_and_goes_on() -> N
         room, watcher = await rig.room("Ada", "Bob")
         post(room, "Ada", 1, 2, trap=1)
         post(room, "Bob", 1, 2)
-        room.join(SeatRequest(nonce("Cid"), "Cid"))
+        room.obey("", SeatRequest(nonce("Cid"), "Cid"))
         await rig.ticks(room, 1)
         publication = watcher.publications[-1]
         said = "the game failed: Yard.step raised RuntimeError: step fails"
@@ -197,7 +200,7 @@ def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada", bots=2)
         room.stands = stands
-        room.present(set(), 0)
+        rig.present(room, set())
         await rig.ticks(room, 11)
         assert watcher.publications[-1].left, "the grace is over"
         await rig.seconds(2)
@@ -215,7 +218,7 @@ def test_an_absent_player_within_the_grace_keeps_the_room() -> None:
     async def scenario() -> None:
         rig = await Rig({"yard": Patient()}).start()
         room, watcher = await rig.room("Ada")
-        room.present(set(), 0)
+        rig.present(room, set())
         await rig.seconds(2.5)
         assert watcher.end is None
         await rig.seconds(1.5)
@@ -338,7 +341,8 @@ def lonely(store: MoodyStore) -> RoomHost:
     bots = SeatBots(make_pusher, Random(1), LOG)
     core = Room("lonelylonely", Match(game, game.options(), 1), 1)
     loop = asyncio.get_running_loop()
-    return RoomHost(core, meta, bots, store, rig.clock, Metrics(), LOG, loop.create_task)
+    spawn, told = loop.create_task, list[News]()
+    return RoomHost(core, meta, bots, store, rig.clock, Metrics(), LOG, spawn, told.append)
 
 
 @pytest.mark.parametrize(("fog", "ends"), [(1, False), (2, True)])
