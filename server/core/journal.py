@@ -82,20 +82,22 @@ def restore(
 
 def apply_record(match: Match, blob: bytes) -> None:
     """Bring a match one tick further; JournalDamaged if the record is not its next tick."""
-    body = _opened(blob)
-    if body[1] != match.tick + 1:
-        raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
-    _apply(match, body, follows=True)
+    _take(match, blob)
 
 
 def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, str]]:
     """As `apply_record`, and what a follower shows of the tick: its commit, joins it refused."""
+    body = _take(match, blob)
+    away: dict[bytes, str] = dict(body[6]) if body[6:] else {}
+    return _commit(body), away
+
+
+def _take(match: Match, blob: bytes) -> Any:
     body = _opened(blob)
     if body[1] != match.tick + 1:
         raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
     _apply(match, body, follows=True)
-    away: dict[bytes, str] = dict(body[6]) if body[6:] else {}
-    return _commit(body), away
+    return body
 
 
 def _replay(match: Match, start: Any, records: Sequence[bytes], last: int) -> None:

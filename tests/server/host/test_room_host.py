@@ -13,7 +13,8 @@ from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
 from server.core.post import Leaving, Resumed
 from server.core.room import Room, SeatRequest
-from server.host.room_host import CHECKPOINT_TICKS, RoomHost, restored
+from server.host.room_host import RoomHost
+from server.host.room_store import CHECKPOINT_TICKS, restored
 from server.host.seat_bots import SeatBots
 from server.store.base import Fenced, NoSuchRoom, StoreCorrupt
 from server.store.base import Status as StoredStatus
