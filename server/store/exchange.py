@@ -18,7 +18,8 @@ it: at most once, in order from one poster, maybe not at all. The ends repeat wh
 change; a listing stays until it is announced otherwise, or the room ends. `find_seat` seats players
 who ask for any room of one kind: it answers with the fullest open room with a seat that is neither
 taken nor promised, and promises it to the nonce for `PROMISE_S`. The same nonce is sent to the same
-room for `NONCE_S`. If there is no such room, one asker is told to make it and the others to wait.
+room for `NONCE_S`. If there is no such room, one asker is told to make it and the others to wait,
+until a room of the kind is new in the directory or has a seat.
 
 All methods but `tell` and `post` may raise `StoreUnavailable`. `tell` and `post` never wait and
 never raise: what cannot be sent is lost.

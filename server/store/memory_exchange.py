@@ -95,8 +95,9 @@ class MemoryExchange:
 
     async def announce(self, listings: Sequence[Listing]) -> None:
         for listing in listings:
+            new = listing.room not in self._listings
             self._listings[listing.room] = replace(listing, seated=())
-            if listing.free > 0:
+            if new or listing.free > 0:
                 self._making.pop(listing.key, None)
             promises = self._promises.get(listing.room, {})
             for nonce in listing.seated:

@@ -93,12 +93,13 @@ while n <= #ARGV do
     unpromise(room .. ':' .. ARGV[n])
     n = n + 1
   end
+  local new = redis.call('HEXISTS', LISTINGS, room) == 0
   unlist(room)
   redis.call('HSET', LISTINGS, room, listing)
   redis.call('HSET', KINDS, room, key)
   local promised = tonumber(redis.call('HGET', PROMISED, room) or '0')
   redis.call('ZADD', SEATS .. key, tonumber(free) - promised, room)
-  if tonumber(free) > 0 then
+  if new or tonumber(free) > 0 then
     redis.call('ZREM', MAKINGS, key)
     redis.call('HDEL', MAKERS, key)
   end

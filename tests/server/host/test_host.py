@@ -15,7 +15,7 @@ from server.store.base import StoreCorrupt, StoreUnavailable
 from shared.errors import CloseCode, RemoteError
 from shared.messages import Role, Status
 from tests.server.core.yard import Cave, Dot, Yard
-from tests.server.host.rig import MoodyStore, Rig, join, post
+from tests.server.host.rig import MoodyStore, Rig, join, owned, post
 from tests.simulation.loop import virtually
 
 
@@ -38,9 +38,10 @@ def test_a_join_leads_to_an_open_room_or_a_new_one() -> None:
         rig = await Rig().start()
         first = await rig.enter("Ada")
         assert await rig.enter("Bob") is first
-        assert rig.host.rooms() == [first]
-        assert rig.host.find(first.id) is first
-        assert rig.host.find("nowherenowhere") is None
+        [local] = rig.host.rooms()
+        assert local.owned is first
+        assert await rig.host.reach(first.id) is local
+        assert await rig.host.reach("nowherenowhere") is None
         other = await rig.enter("Cid", bots=1)
         secret = await rig.enter("Dan", private=True)
         assert len({first.id, other.id, secret.id}) == 3
@@ -58,13 +59,14 @@ def test_a_join_leads_to_an_open_room_or_a_new_one() -> None:
 def test_a_repeated_join_finds_the_room_of_its_seat_even_before_its_tick() -> None:
     async def scenario() -> None:
         rig = await Rig({"yard": Small()}).start()
-        room = await rig.enter("Ada")
-        assert room.free_seats == 0
+        owner = await rig.enter("Ada")
+        [room] = rig.host.rooms()
+        assert (room.owned, room.free_seats) == (owner, 0)
         assert await rig.host.place(join("Ada")) is room, "the join waits for its tick"
-        await rig.ticks(room, 1)
+        await rig.ticks(owner, 1)
         assert await rig.host.place(join("Ada")) is room, "the seat is taken"
         assert await rig.host.place(join("Ada", room="z" * 20)) is room
-        assert await rig.enter("Bob") is not room
+        assert await rig.enter("Bob") is not owner
         assert len(rig.host.rooms()) == 2
         await rig.stop()
 
@@ -90,7 +92,8 @@ def test_a_join_repeated_while_its_room_is_being_made_makes_no_second() -> None:
 def test_a_certain_room_must_be_there_and_have_a_seat() -> None:
     async def scenario() -> None:
         rig = await Rig({"yard": Small(), "cave": Cave()}).start()
-        room, _ = await rig.room("Ada")
+        owner, _ = await rig.room("Ada")
+        [room] = rig.host.rooms()
         full = await refused(rig, "Bob", room=room.id)
         assert (full.code, full.reason) == (CloseCode.ROOM_FULL, "the room is full")
         watching = join("Bob", role=Role.SPECTATOR, room=room.id)
@@ -99,6 +102,8 @@ def test_a_certain_room_must_be_there_and_have_a_seat() -> None:
             missing = await refused(rig, "Bob", **wishes)
             assert (missing.code, missing.reason) == (CloseCode.NOT_FOUND, "there is no such room")
         room.fail("over")
+        assert owner.over == (CloseCode.GAME_FAILED, "over")
+        await rig.seconds(0.1)
         assert (await refused(rig, "Bob", room=room.id)).code is CloseCode.NOT_FOUND
         assert await rig.host.place(join("Ada")) is not room, "a room that is over seats nobody"
         await rig.stop()
@@ -130,7 +135,8 @@ def test_a_room_the_store_will_not_keep_is_not_made(trouble: Exception) -> None:
         assert (away.code, away.reason) == (CloseCode.UNAVAILABLE, "the store is away")
         assert rig.host.rooms() == []
         rig.store.broken = None
-        room, _ = await rig.room("Ada")
+        await rig.room("Ada")
+        [room] = rig.host.rooms()
         rig.store.away = True
         await rig.seconds(1)
         paused = await refused(rig, "Bob", bots=1)
@@ -163,18 +169,21 @@ def test_standing_rooms_are_open_from_the_start_and_come_back() -> None:
     async def scenario() -> None:
         store = MoodyStore()
         rig = await Rig(store=store, standing=[("yard", {"bots": 2})]).start()
-        [room] = rig.host.rooms()
+        [room] = map(owned, rig.host.rooms())
         assert (room.stands, room.meta.bots) == (True, 2)
         await rig.seconds(5)
-        assert rig.host.rooms() == [room], "although nobody is in it"
+        assert list(map(owned, rig.host.rooms())) == [room], "although nobody is in it"
         assert await rig.enter("Ada", bots=2) is room
         room.fail("for this test")
         await rig.seconds(1)
-        [other] = rig.host.rooms()
+        [other] = map(owned, rig.host.rooms())
         assert (other.id != room.id, other.stands) == (True, True)
         await rig.stop()
-        heir = await Rig(store=store, standing=[("yard", {"bots": 2})], seed=2).start()
-        assert [(one.id, one.stands) for one in heir.host.rooms()] == [(other.id, True)]
+        heir = await Rig(
+            store=store, exchange=rig.exchange, standing=[("yard", {"bots": 2})], seed=2
+        ).start()
+        stands = [(one.id, owned(one).stands) for one in heir.host.rooms()]
+        assert stands == [(other.id, True)]
         await heir.stop()
 
     virtually(scenario())
@@ -190,9 +199,12 @@ def test_a_standing_room_that_cannot_be_made_again_is_logged(
         room.fail("for this test")
         rig.store.broken = StoreCorrupt("torn")
         with caplog.at_level(logging.WARNING):
-            await rig.seconds(1)
+            await rig.seconds(2)
         assert "a standing room was not made again: the store is away" in caplog.text
         rig.store.broken = None
+        await rig.seconds(2)
+        [again] = map(owned, rig.host.rooms())
+        assert again.stands, "it is tried again with every sweep"
         await rig.stop()
 
     virtually(scenario())

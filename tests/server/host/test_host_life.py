@@ -7,11 +7,12 @@ import logging
 
 import pytest
 
+from server.core.presence import PRESENCE_S
 from server.store.base import Status as StoredStatus
 from server.store.base import StoreCorrupt, StoreUnavailable
 from shared.errors import CloseCode, RemoteError
 from tests.server.core.yard import Cave, Dot, Yard
-from tests.server.host.rig import MoodyStore, Rig, Watcher, join, player, post
+from tests.server.host.rig import MoodyStore, Rig, Watcher, join, owned, player, post
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually
 
@@ -24,10 +25,10 @@ def test_a_new_process_goes_on_where_the_journals_end() -> None:
         for seq in range(1, 30):
             post(room, "Ada", seq, 1, "hi")
             await rig.ticks(room, 1)
-        await rig.host.drain()
+        await rig.stop()
         last, before = room.match.tick, whole(room.match)
-        heir = await Rig(store=store, seed=2).start()
-        [again] = heir.host.rooms()
+        heir = await Rig(store=store, exchange=rig.exchange, seed=2).start()
+        [again] = map(owned, heir.host.rooms())
         assert (again.id, again.meta, again.match.tick) == (room.id, room.meta, last)
         assert whole(again.match) == before
         assert again.epoch > room.epoch
@@ -35,8 +36,14 @@ def test_a_new_process_goes_on_where_the_journals_end() -> None:
         watcher = Watcher(again, store)
         await heir.ticks(again, 3)
         assert watcher.ticks[:3] == [last + 1, last + 2, last + 3]
+        assert (player(again, "Ada").connected, again.census.bots) == (True, 2)
+        # Whoever was here before is given three seconds to be heard of.
+        await heir.seconds(PRESENCE_S - 0.3)
+        assert player(again, "Ada").connected
+        await heir.seconds(0.4)
         assert player(again, "Ada").connected is False
-        assert again.census.bots == 2
+        await heir.seconds(Yard.grace_s)
+        assert [row.name for row in again.match.players if not row.bot] == []
         await heir.stop()
 
     virtually(scenario())
@@ -164,10 +171,13 @@ def test_to_drain_without_a_store_waits_for_nothing(caplog: pytest.LogCaptureFix
         rig.store.away = True
         await rig.seconds(1)
         await rig.store.acquire_for_somebody_else(room.id)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         with caplog.at_level(logging.WARNING):
             await rig.host.drain()
         assert "is fenced" in caplog.text
-        await rig.seconds(0.1)
+        assert loop.time() - began == 0, "and it does not wait"
+        await rig.host.stop()
         assert len(asyncio.all_tasks()) == 1, "nothing of the host runs on"
 
     virtually(scenario())
@@ -182,7 +192,7 @@ def test_a_drain_that_is_given_up_leaves_nothing_running() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await rig.host.drain()
-        await rig.seconds(0.1)
+        await rig.host.stop()
         assert len(asyncio.all_tasks()) == 1
 
     virtually(scenario())

@@ -16,10 +16,10 @@ from server.core.room import Room, SeatRequest
 from server.host.room_host import RoomHost
 from server.host.room_store import CHECKPOINT_TICKS, restored
 from server.host.seat_bots import SeatBots
-from server.store.base import Fenced, NoSuchRoom, StoreCorrupt
+from server.store.base import NoSuchRoom, StoreCorrupt
 from server.store.base import Status as StoredStatus
 from server.store.exchange import News
-from shared.errors import CloseCode
+from shared.errors import CloseCode, StoreError
 from shared.limits import HISTORY_TICKS
 from shared.match import Match
 from shared.messages import Status
@@ -160,13 +160,18 @@ def test_a_fenced_owner_lets_its_room_go_and_touches_nothing() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada")
+        [local] = rig.host.rooms()
         committed = rig.store.committed(room.id)
         await rig.store.acquire(room.id, "somebody else")
-        await rig.seconds(1)
-        assert watcher.end == (CloseCode.UNAVAILABLE, "the room has moved")
+        await rig.seconds(0.1)
         assert watcher.ticks[-1] == rig.store.committed(room.id) == committed
+        assert (room.fenced, room.done, room.over, watcher.end) == (True, True, None, None)
         assert room.settled is False, "its rows hold a tick that never was"
-        assert rig.host.rooms() == []
+        assert await room.step() is None
+        assert rig.metrics.counters["fenced_total"] == 1
+        # The room is not over for those in it: it is followed, from what is committed.
+        assert (rig.host.rooms(), local.owned, local.over) == ([local], None, None)
+        assert (local.match.tick, local.epoch, local.settled) == (committed, room.epoch + 1, True)
         [entry] = await rig.store.rooms()
         assert (entry.status, entry.owner) == (StoredStatus.LIVE, "somebody else")
         await rig.stop()
@@ -367,15 +372,24 @@ def test_a_view_that_fails_for_a_brain_is_forgiven_once(fog: int, ends: bool) ->
     virtually(scenario())
 
 
-def test_a_refused_append_says_why_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("trouble", "ending"),
+    [
+        (NoSuchRoom("abcdefgh"), (CloseCode.ROOM_CLOSED, "the room is over")),
+        (StoreCorrupt("torn"), (CloseCode.UNAVAILABLE, "the room's journal is damaged")),
+    ],
+)
+def test_a_refused_append_ends_the_room_and_says_why_in_the_log(
+    trouble: StoreError, ending: tuple[CloseCode, str], caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada")
-        rig.store.broken = Fenced(room.id, 1, 2)
+        rig.store.broken = trouble
         with caplog.at_level(logging.ERROR):
-            await rig.seconds(1)
-        assert "its tick was refused" in caplog.text
-        assert watcher.end == (CloseCode.UNAVAILABLE, "the room has moved")
+            await rig.seconds(0.2)
+        assert f"its tick was refused: {trouble}" in caplog.text
+        assert watcher.end == ending
         rig.store.broken = None
         await rig.stop()
 

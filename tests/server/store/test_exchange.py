@@ -260,6 +260,16 @@ async def test_one_makes_a_room_and_the_others_wait_for_it(
     assert await one.find_seat("arena", b"c") is NoSeat.MAKE
 
 
+async def test_a_new_room_that_is_full_at_once_is_what_was_made(exchanges: Two) -> None:
+    one, two = exchanges
+    assert await one.find_seat("arena", b"a") is NoSeat.MAKE
+    assert await two.find_seat("arena", b"b") is NoSeat.WAIT
+    # A game of one seat: nobody else will find one there, so nobody waits for it.
+    await one.announce([listing(ROOM, 0)])
+    assert await two.find_seat("arena", b"b") is NoSeat.MAKE
+    assert await one.find_seat("arena", b"c") is NoSeat.WAIT
+
+
 async def test_of_many_who_ask_at_once_as_many_find_a_seat_as_there_are(exchanges: Two) -> None:
     await exchanges[0].announce([listing(ROOM, 4), listing(OTHER, 3)])
     found = await asyncio.gather(
