@@ -299,10 +299,19 @@ class RoomsHost:
                 await self.directory.sleeping(room)
             else:
                 await self.directory.gone(room.id)
-            if owned.stands and not self._draining:
-                await self.placing.stand()
-        except (StoreError, RemoteError) as error:
+        except StoreError as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
+        if owned.stands:
+            await self._stand()
+
+    async def _stand(self) -> None:
+        """Make the standing rooms that are missing; the sweep tries again if that fails."""
+        if self._draining:
+            return
+        try:
+            await self.placing.stand()
+        except (RemoteError, StoreError) as error:
+            self._log.warning("a standing room was not made again: %s", error)
 
     async def _adopt(self, room: str) -> None:
         if self._draining:
@@ -328,11 +337,7 @@ class RoomsHost:
             key = meta_key(room.meta)
             if room.owned is not None and key in first:
                 room.owned.stands = first[key] == room.id
-        try:
-            if not self._draining:
-                await self.placing.stand()
-        except RemoteError as error:
-            self._log.warning("a standing room was not made again: %s", error.reason)
+        await self._stand()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

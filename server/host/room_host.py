@@ -55,6 +55,7 @@ class RoomHost:
         starts: Sequence[tuple[int, int]] = (),
     ) -> None:
         self.meta = meta
+        self.game: Game = room.game
         self.status = Status.LIVE
         self.over: tuple[CloseCode, str] | None = None
         # Another process owns the room: what was stepped here and not committed never was.
@@ -90,11 +91,6 @@ class RoomHost:
     def id(self) -> str:
         """The room's id."""
         return self._room.id
-
-    @property
-    def game(self) -> Game:
-        """Its rules."""
-        return self._room.game
 
     @property
     def match(self) -> Match:

@@ -34,9 +34,8 @@ owner's next append either brings that end back, without a hole, or is refused.
 **Whose fault.** Refusals and failures of the store are `StoreError`s. `StoreUnavailable` means that
 nothing is known to have happened: repeat the call; it works again once the cause is gone.
 `StoreCorrupt` does not go away by itself; where a backend can tell which room is damaged, the
-others are not touched by it. An argument that no caller may pass (a malformed room
-id, a tick below 1) is a `LocalError`, raised before anything is written. Cancelling a call
-that waits leaves open whether it happened, as `StoreUnavailable` does.
+others are not touched by it. An argument that no caller may pass is a `LocalError`, raised before
+anything is written. Cancelling a call that waits leaves open whether it happened.
 
 Every backend passes the same tests: tests/server/store/test_store.py.
 """

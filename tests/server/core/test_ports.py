@@ -7,22 +7,22 @@ from server.core.ports import Census, Chance, Clock, Follower, Host, RoomPort
 from server.edge.follower import RoomFollower
 from server.host.clock import LoopClock
 from server.host.host import RoomsHost
-from server.host.room_host import RoomHost
+from server.host.local_room import LocalRoom
 
 
 def seams(
-    host: RoomsHost, room: RoomHost, follower: RoomFollower, clock: LoopClock
+    host: RoomsHost, room: LocalRoom, follower: RoomFollower, clock: LoopClock
 ) -> tuple[Host, RoomPort, Follower, Clock]:
     """Type checkers decide here whether each part has what its seam names."""
     return host, room, follower, clock
 
 
 def test_each_part_has_what_its_seam_names() -> None:
-    parts = ((Host, RoomsHost), (Follower, RoomFollower), (Clock, LoopClock))
+    parts = ((Host, RoomsHost), (Follower, RoomFollower), (RoomPort, LocalRoom), (Clock, LoopClock))
     for seam, part in parts:
         wanted = {name for name in vars(seam) if not name.startswith("_")}
         # What a part keeps in attributes of its own is seen by type checkers only.
-        assert wanted - {"games"} <= set(dir(part)), part
+        assert wanted - {"games", "game", "meta", "id"} <= set(dir(part)), part
 
 
 def test_chance_is_seeded() -> None:

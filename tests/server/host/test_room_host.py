@@ -302,7 +302,7 @@ def test_a_checkpoint_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture
         await rig.ticks(room, HISTORY_TICKS + 2)
         rig.store.broken = StoreCorrupt("cannot be")
         with caplog.at_level(logging.WARNING):
-            room._checkpointed = 1
+            room._kept._checkpointed = 1
             await room.checkpoint()
         rig.store.broken = None
         assert "checkpoint of tick" in caplog.text
