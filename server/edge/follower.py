@@ -140,10 +140,11 @@ class RoomFollower:
     def base(self, resume: Resume, tick: int) -> int:
         """The tick that a session's next frame begins at, 0 for one from nothing.
 
-        Another process may have been a little ahead of this one; then the frame after the tick held
-        is waited for.
+        Another process may have been ahead of this one; then the frame after the tick held is
+        waited for.
         """
         lost = resume.held > tick + AHEAD_TICKS_MAX
+        lost = lost and not self.port.behind(resume.epoch, resume.held)
         return 0 if lost or self.port.diverged(resume.epoch, resume.held) else resume.held
 
     def holder(self, player: int) -> Talker | None:

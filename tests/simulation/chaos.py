@@ -24,6 +24,8 @@ from tests.simulation.world import Archive, World
 
 SERVERS = 3
 SETTLE_S = 30.0
+# News and letters that are lost, beside those that a cut loses.
+LOST_SHARE = 0.02
 
 
 class UnfencedArchive(Archive):
@@ -74,7 +76,10 @@ class Chaos:
 
     async def _start(self) -> None:
         self._started += 1
-        self._processes.append(await self.world.join_in(f"server {self._started}"))
+        process = await self.world.join_in(f"server {self._started}")
+        rng = Random(f"{self.world.seed} letters {self._started}")
+        process.way.loses = lambda: rng.random() < LOST_SHARE
+        self._processes.append(process)
 
     async def _trouble(self) -> None:
         rng = self._rng

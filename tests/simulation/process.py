@@ -16,9 +16,11 @@ class Way:
     """The way from a process to its store: open, or cut until it is opened again.
 
     Who asks while it is cut hears nothing until it is open, as behind a connection that hangs.
+    `loses` says of each piece of news and each letter whether it is lost on the way.
     """
 
     def __init__(self) -> None:
+        self.loses: Callable[[], bool] = lambda: False
         self._open = asyncio.Event()
         self._open.set()
 
@@ -67,10 +69,10 @@ class CutExchange:
 
     def tell(self, news: Sequence[tuple[str, News]]) -> None:
         if self._way.is_open:
-            self._exchange.tell(news)
+            self._exchange.tell([one for one in news if not self._way.loses()])
 
     def post(self, name: str, letter: bytes) -> None:
-        if self._way.is_open:
+        if self._way.is_open and not self._way.loses():
             self._exchange.post(name, letter)
 
     async def follow(self, room: str, hear: Callable[[News | Gap], None]) -> Subscription:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from random import Random
+from typing import cast
 
 from bots.bot import Bot
 from bots.brains import load_brain
@@ -71,7 +72,9 @@ class World:
     async def join_in(self, owner: str) -> Process:
         """One more server over the same store, behind the balancer."""
         way = Way()
-        store, exchange = CutStore(self.store, way), CutExchange(self.exchange, way)
+        # What passes everything on has every method.
+        store = cast("Store", CutStore(self.store, way))
+        exchange = cast("Exchange", CutExchange(self.exchange, way))
         app = await self.serve(owner, store, exchange)
         self.network.listener = None
         self.network.pool.append(app.listener)
