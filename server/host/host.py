@@ -71,7 +71,7 @@ class RoomsHost:
         brains = {name: brain for name, (_, brain) in games.items()}
         self._succession = self._successions(brains, development)
         self.handover = Handover(parts, self.phases, self._succession.let_go)
-        self._mail = Mail(parts, self.handover, spawn=self._spawn, adopt=self._adopt)
+        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self.reach)
         self.sweep = Sweep(
             parts, self.directory, take_up=self._take_up, every_time=self._look_after
         )
@@ -312,14 +312,6 @@ class RoomsHost:
             await self.placing.stand()
         except (RemoteError, StoreError) as error:
             self._log.warning("a standing room was not made again: %s", error)
-
-    async def _adopt(self, room: str) -> None:
-        if self._draining:
-            return
-        try:
-            await self.reach(room)
-        except RemoteError as error:
-            self._log.warning("room %s could not be adopted: %s", room, error.reason)
 
     async def _look_after(self, listings: list[Listing]) -> None:
         """With every sweep: standing rooms are there, and copies that nobody uses are dropped."""

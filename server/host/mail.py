@@ -10,6 +10,7 @@ from server.host.handover import Handover
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
 from server.store.exchange import Subscription
+from shared.errors import RemoteError
 
 
 class Mail:
@@ -21,14 +22,14 @@ class Mail:
         handover: Handover,
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
-        adopt: Callable[[str], Coroutine[Any, Any, None]],
+        reach: Callable[[str], Coroutine[Any, Any, object]],
     ) -> None:
         self._name = parts.name
         self._exchange = parts.exchange
         self._log = parts.log
         self._handover = handover
         self._spawn = spawn
-        self._adopt = adopt
+        self._reach = reach
         self._subscription: Subscription | None = None
 
     async def open(self) -> None:
@@ -74,3 +75,10 @@ class Mail:
     async def _move(self, room: LocalRoom, to: str) -> None:
         if room.owned is not None and not await self._handover.room(room, to):
             self._log.warning("room %s was asked to move, and nobody took it", room.id)
+
+    async def _adopt(self, room: str) -> None:
+        """Follow a room, so that its owner has somebody to hand it to."""
+        try:
+            await self._reach(room)
+        except RemoteError as error:
+            self._log.warning("room %s could not be adopted: %s", room, error.reason)

@@ -384,7 +384,7 @@ def test_a_refused_append_ends_the_room_and_says_why_in_the_log(
 ) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
-        room, watcher = await rig.room("Ada")
+        _, watcher = await rig.room("Ada")
         rig.store.broken = trouble
         with caplog.at_level(logging.ERROR):
             await rig.seconds(0.2)
