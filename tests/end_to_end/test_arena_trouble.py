@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -62,6 +62,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server, None, 
         yield server
 
 
+def devtools(browser: Browser) -> Any:
+    """The browser's own DevTools session, of which playwright's types say little."""
+    return browser.new_browser_cdp_session()
+
+
 def test_a_page_of_another_size_goes_on_in_it(browser: Browser, server: Server) -> None:
     with opened(browser) as ada:
         from_lobby(ada, server, "Ada", bots=2, minutes=3)
@@ -82,7 +87,7 @@ def test_graphics_that_are_lost_come_back(browser: Browser, server: Server) -> N
         ada.page.evaluate(
             f"() => {stage}.canvas.addEventListener('contextlost', () => {{ probe.lost = 1; }})"
         )
-        browser.new_browser_cdp_session().send("Browser.crashGpuProcess")
+        devtools(browser).send("Browser.crashGpuProcess")
         ada.wait("probe.lost === 1")
         ada.wait(f"!{stage}.lost && !{stage}.canvas.getContext('2d').isContextLost()")
         tick = seen(ada)["tick"]
@@ -96,9 +101,7 @@ def test_a_laptop_that_slept_plays_on_in_its_seat(browser: Browser, server: Serv
     with opened(browser) as ada:
         from_lobby(ada, server, "Ada", bots=2, minutes=3)
         before = seen(ada)
-        processes = cast(
-            "dict[str, Any]", browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
-        )
+        processes: dict[str, Any] = devtools(browser).send("SystemInfo.getProcessInfo")
         pids = [int(process["id"]) for process in processes["processInfo"]]
         assert server.metrics()["sessions"] == 1
         for pid in pids:
