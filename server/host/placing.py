@@ -88,13 +88,13 @@ class Placing:
     def _seated(self, join: Join) -> LocalRoom | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
         for room in self._rooms():
-            if room.over is None and room.meta.game == join.game and room.holds(join.nonce):
+            if not room.ending and room.meta.game == join.game and room.holds(join.nonce):
                 return room
         return None
 
     async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
         room = await self._reach(wish.room or "")
-        if room is None or room.over is not None or room.meta.game != wish.game:
+        if room is None or room.ending or room.meta.game != wish.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
         if role is Role.PLAYER and room.free_seats <= 0:
             raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
@@ -109,7 +109,7 @@ class Placing:
             if found is None:
                 return await self._make(wish)
             room = await self._reach(found)
-            if room is not None and room.over is None and not room.finished and room.free_seats > 0:
+            if room is not None and not room.finished and room.free_seats > 0:
                 return room
             # It filled up, or ended, before the directory was told; ask as somebody else.
             if room is None:

@@ -201,7 +201,7 @@ def test_a_finished_match_is_committed_with_its_result_lingers_and_closes() -> N
 
 
 @pytest.mark.parametrize("stands", [False, True])
-def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
+def test_an_empty_room_falls_asleep_unless_it_stands(stands: bool) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada", bots=2)
@@ -212,6 +212,13 @@ def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
         await rig.seconds(2)
         wanted = None if stands else (CloseCode.ROOM_CLOSED, "nobody is in the room")
         assert watcher.end == wanted
+        [entry] = await rig.store.rooms()
+        status = StoredStatus.LIVE if stands else StoredStatus.ASLEEP
+        assert (entry.status, entry.owner) == (status, rig.host.name if stands else "")
+        if not stands:
+            loaded = await rig.store.load(room.id)
+            assert whole(restored(room.game, room.meta, loaded)) == whole(room.match)
+            assert rig.host.rooms() == []
         await rig.stop()
 
     virtually(scenario())
@@ -302,7 +309,6 @@ def test_a_checkpoint_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture
         await rig.ticks(room, HISTORY_TICKS + 2)
         rig.store.broken = StoreCorrupt("cannot be")
         with caplog.at_level(logging.WARNING):
-            room._kept._checkpointed = 1
             await room.checkpoint()
         rig.store.broken = None
         assert "checkpoint of tick" in caplog.text
