@@ -44,7 +44,8 @@ class Mail:
 
     def to_room(self, room: LocalRoom, letter: bytes) -> None:
         """A letter to a room; only its owner answers it."""
-        if room.owned is None:
+        owned = room.owned
+        if owned is None:
             return
         try:
             sender, requests = decode_letter(letter, room.game)
@@ -56,8 +57,8 @@ class Mail:
                 # Asked again while it is on the way, or by name of who has it: nothing to do.
                 if request.to != self._name:
                     self._spawn(self._move(room, request.to))
-            elif room.owned is not None:
-                room.owned.obey(sender, request, lasting=False)
+            else:
+                owned.obey(sender, request, lasting=False)
 
     def to_process(self, letter: bytes) -> None:
         """A letter to this process."""

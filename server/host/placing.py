@@ -11,7 +11,7 @@ from server.core.ports import Listed
 from server.host.directory import Directory, kind_key, meta_key
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
-from server.store.exchange import NoSeat
+from server.store.exchange import Listing, NoSeat
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.messages import Join, Role
@@ -84,6 +84,17 @@ class Placing:
                     await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE
                 ):
                     await self._make(wish)
+
+    def mark(self, listings: Sequence[Listing]) -> None:
+        """Of each standing kind one room is kept open: the first in the directory."""
+        first: dict[str, str] = {}
+        for listing in listings:
+            if listing.key in self.standing_keys:
+                first.setdefault(listing.key, listing.room)
+        for room in self._rooms():
+            key = meta_key(room.meta)
+            if room.owned is not None and key in first:
+                room.owned.stands = first[key] == room.id
 
     def _seated(self, join: Join) -> LocalRoom | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
