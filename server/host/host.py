@@ -321,14 +321,7 @@ class RoomsHost:
             if idle and now - room.unused_since_s > UNUSED_KEEP_S:
                 del self._rooms[room.id]
                 self._succession.forget(room)
-        first: dict[str, str] = {}
-        for listing in listings:
-            if listing.key in self.placing.standing_keys:
-                first.setdefault(listing.key, listing.room)
-        for room in self._owned():
-            key = meta_key(room.meta)
-            if room.owned is not None and key in first:
-                room.owned.stands = first[key] == room.id
+        self.placing.mark(listings)
         await self._stand()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -69,6 +69,11 @@ class LocalRoom:
         return self._mirror
 
     @property
+    def ending(self) -> bool:
+        """Whether it is over, or will be when its next tick is due."""
+        return self.over is not None or (self._owned is not None and self._owned.over is not None)
+
+    @property
     def used(self) -> bool:
         """Whether an edge follows it."""
         return bool(self._followers)

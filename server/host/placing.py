@@ -11,7 +11,7 @@ from server.core.ports import Listed
 from server.host.directory import Directory, kind_key, meta_key
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
-from server.store.exchange import NoSeat
+from server.store.exchange import Listing, NoSeat
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.messages import Join, Role
@@ -85,16 +85,27 @@ class Placing:
                 ):
                     await self._make(wish)
 
+    def mark(self, listings: Sequence[Listing]) -> None:
+        """Of each standing kind one room is kept open: the first in the directory."""
+        first: dict[str, str] = {}
+        for listing in listings:
+            if listing.key in self.standing_keys:
+                first.setdefault(listing.key, listing.room)
+        for room in self._rooms():
+            key = meta_key(room.meta)
+            if room.owned is not None and key in first:
+                room.owned.stands = first[key] == room.id
+
     def _seated(self, join: Join) -> LocalRoom | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
         for room in self._rooms():
-            if room.over is None and room.meta.game == join.game and room.holds(join.nonce):
+            if not room.ending and room.meta.game == join.game and room.holds(join.nonce):
                 return room
         return None
 
     async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
         room = await self._reach(wish.room or "")
-        if room is None or room.over is not None or room.meta.game != wish.game:
+        if room is None or room.ending or room.meta.game != wish.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
         if role is Role.PLAYER and room.free_seats <= 0:
             raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
@@ -109,7 +120,7 @@ class Placing:
             if found is None:
                 return await self._make(wish)
             room = await self._reach(found)
-            if room is not None and room.over is None and not room.finished and room.free_seats > 0:
+            if room is not None and not room.finished and room.free_seats > 0:
                 return room
             # It filled up, or ended, before the directory was told; ask as somebody else.
             if room is None:

@@ -102,10 +102,15 @@ def test_a_certain_room_must_be_there_and_have_a_seat() -> None:
             missing = await refused(rig, "Bob", **wishes)
             assert (missing.code, missing.reason) == (CloseCode.NOT_FOUND, "there is no such room")
         room.fail("over")
-        assert owner.over == (CloseCode.GAME_FAILED, "over")
-        await rig.seconds(0.1)
-        assert (await refused(rig, "Bob", room=room.id)).code is CloseCode.GAME_FAILED
+        assert owner.over == (CloseCode.GAME_FAILED, "over"), "it ends when its next tick is due"
+        assert (await refused(rig, "Bob", room=room.id)).code is CloseCode.NOT_FOUND
         assert await rig.host.place(join("Ada")) is not room, "a room that is over seats nobody"
+        await rig.seconds(0.1)
+        failed = await refused(rig, "Bob", room=room.id)
+        assert (failed.code, failed.reason) == (
+            CloseCode.GAME_FAILED,
+            "the room failed; it is kept aside",
+        )
         await rig.stop()
 
     virtually(scenario())

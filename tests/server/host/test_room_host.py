@@ -14,13 +14,12 @@ from server.core.metrics import Metrics
 from server.core.post import Leaving, Resumed
 from server.core.room import Room, SeatRequest
 from server.host.room_host import RoomHost
-from server.host.room_store import CHECKPOINT_TICKS, restored
+from server.host.room_store import restored
 from server.host.seat_bots import SeatBots
 from server.store.base import NoSuchRoom, StoreCorrupt
 from server.store.base import Status as StoredStatus
 from server.store.exchange import News
 from shared.errors import CloseCode, StoreError
-from shared.limits import HISTORY_TICKS
 from shared.match import Match
 from shared.messages import Status
 from tests.server.core.yard import Cave, Dot, Yard, nonce
@@ -201,7 +200,7 @@ def test_a_finished_match_is_committed_with_its_result_lingers_and_closes() -> N
 
 
 @pytest.mark.parametrize("stands", [False, True])
-def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
+def test_an_empty_room_falls_asleep_unless_it_stands(stands: bool) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada", bots=2)
@@ -212,6 +211,13 @@ def test_an_empty_room_closes_unless_it_stands(stands: bool) -> None:
         await rig.seconds(2)
         wanted = None if stands else (CloseCode.ROOM_CLOSED, "nobody is in the room")
         assert watcher.end == wanted
+        [entry] = await rig.store.rooms()
+        status = StoredStatus.LIVE if stands else StoredStatus.ASLEEP
+        assert (entry.status, entry.owner) == (status, rig.host.name if stands else "")
+        if not stands:
+            loaded = await rig.store.load(room.id)
+            assert whole(restored(room.game, room.meta, loaded)) == whole(room.match)
+            assert rig.host.rooms() == []
         await rig.stop()
 
     virtually(scenario())
@@ -241,73 +247,6 @@ def test_status_is_told_when_it_changes() -> None:
         for status in (Status.LIVE, Status.PAUSED, Status.PAUSED, Status.LIVE):
             room.show(status)
         assert watcher.statuses == [Status.PAUSED, Status.LIVE]
-        await rig.stop()
-
-    virtually(scenario())
-
-
-def test_checkpoints_leave_a_whole_history_to_replay_at_any_tick() -> None:
-    async def scenario() -> None:
-        rig = await Rig().start()
-        room, watcher = await rig.room("Ada")
-        reaches: list[int] = []
-
-        def look(_: object) -> None:
-            kept = rig.store._rooms[room.id]
-            if len(watcher.ticks) % 37 == 0:
-                match = restored(room.game, room.meta, kept.loaded(room.id))
-                assert whole(match) == whole(room.match)
-                least = max(2, match.tick - HISTORY_TICKS)
-                reaches.append(sum(match.history.reaches(t) for t in range(least, match.tick)))
-
-        watcher.during = look
-        await rig.ticks(room, 3 * CHECKPOINT_TICKS)
-        ticks = [one.tick for one in rig.store._rooms[room.id].checkpoints]
-        assert len(ticks) == 2
-        assert ticks[0] - ticks[1] >= HISTORY_TICKS
-        assert reaches[-1] == HISTORY_TICKS
-        assert reaches == [min(37 * (i + 1) - 2, HISTORY_TICKS) for i in range(len(reaches))]
-        await rig.stop()
-
-    virtually(scenario())
-
-
-def test_a_checkpoint_is_of_committed_rows_and_not_too_soon_after_the_last() -> None:
-    async def scenario() -> None:
-        rig = await Rig().start()
-        room, _ = await rig.room("Ada")
-
-        def kept() -> list[int]:
-            return [one.tick for one in rig.store._rooms[room.id].checkpoints]
-
-        await rig.ticks(room, 1)
-        assert kept() == [1]
-        await room.checkpoint()
-        assert kept() == [1]
-        await rig.ticks(room, HISTORY_TICKS)
-        rig.store.answering.clear()
-        await rig.seconds(1)
-        await room.checkpoint()
-        assert max(kept()) <= room.match.tick - 1, "not of a tick that is not committed"
-        rig.store.answering.set()
-        await rig.stop()
-
-    virtually(scenario())
-
-
-def test_a_checkpoint_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        rig = await Rig().start()
-        room, watcher = await rig.room("Ada")
-        await rig.ticks(room, HISTORY_TICKS + 2)
-        rig.store.broken = StoreCorrupt("cannot be")
-        with caplog.at_level(logging.WARNING):
-            room._kept._checkpointed = 1
-            await room.checkpoint()
-        rig.store.broken = None
-        assert "checkpoint of tick" in caplog.text
-        await rig.ticks(room, 2)
-        assert watcher.end is None
         await rig.stop()
 
     virtually(scenario())
