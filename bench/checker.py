@@ -1,9 +1,10 @@
 """The checker: whether a room's journal and what its players saw of it tell the same story.
 
 `judge` is pure: a history comes in, a list of violations goes out. It folds the journal, record by
-record, and at each tick compares the rows with what every client had on its screen then. It is used
-by the chaos run, by the failover bench, by tests and by the simulator; whether it finds what it
-should is tested with histories that were made wrong by hand (tests/bench/test_checker.py).
+record, and at each tick compares the rows with what every client had on its screen then. What a game
+lets be seen before it is committed (`journal_lag_ticks_max`) may be undone, and is judged only by
+how far ahead it was. The chaos run, the failover bench, tests and the simulator use this; whether it
+finds what it should is tested with histories made wrong by hand (tests/bench/test_checker.py).
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ class _Judge:
         self._taken: dict[int, _Taken] = {}
         self._digests: dict[int, int] = {}
         self._whole = True
+        self._lag = history.game.journal_lag_ticks_max
 
     def run(self) -> Iterator[Violation]:
         history = self._history
@@ -114,7 +116,8 @@ class _Judge:
         for witness in history.witnesses:
             yield from self._alone(witness)
             for seen in witness.frames:
-                frames[seen.tick].append((witness, seen))
+                if seen.tick <= seen.committed or not self._lag:
+                    frames[seen.tick].append((witness, seen))
         self._note_inputs(self._match.tick)
         for record in records:
             try:
@@ -130,7 +133,7 @@ class _Judge:
         yield from self._forgotten(first, records, frames)
         if self._whole:
             for witness in history.witnesses:
-                if witness.counts is not None and witness.player:
+                if witness.counts is not None and witness.player and not self._lag:
                     yield from self._ends(witness, witness.counts)
             yield from self._never_reached()
 
@@ -165,15 +168,15 @@ class _Judge:
             last = witness.frames[-1].tick if witness.frames else 0
             what = f"{witness.name} was sent away: {witness.end}"
             yield self._violation(Kind.ENDED, last, witness.player, what)
-        before = 0
+        final = 0
         for seen in witness.frames:
-            if seen.tick > seen.committed:
+            if seen.tick > seen.committed + self._lag:
                 what = f"it was seen when tick {seen.committed} was the last committed"
                 yield self._violation(Kind.UNCOMMITTED, seen.tick, witness.player, what)
-            if seen.tick <= before:
-                what = f"it was shown after tick {before}"
+            if seen.tick <= final:
+                what = f"it was shown after tick {final}, which was committed"
                 yield self._violation(Kind.BACK, seen.tick, witness.player, what)
-            before = seen.tick
+            final = max(final, min(seen.tick, seen.committed))
 
     def _views(self, frames: Iterable[tuple[Witness, Seen]]) -> Iterator[Violation]:
         self._digests.clear()

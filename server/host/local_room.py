@@ -119,7 +119,8 @@ class LocalRoom:
 
     def behind(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch knows more than this process does."""
-        return self._port.behind(epoch, held)
+        # What its owner did not commit was not committed.
+        return self._mirror is not None and self._mirror.behind(epoch, held)
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for here, with this nonce."""

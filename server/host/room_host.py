@@ -134,11 +134,6 @@ class RoomHost:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
         return diverges(self.starts, epoch, held)
 
-    def behind(self, epoch: int, held: int) -> bool:
-        """Never: what this process did not commit was not committed."""
-        del epoch, held
-        return False
-
     def submit(self, player: int, items: Sequence[Item]) -> None:
         """Queue what a player asks for."""
         self._room.submit(player, items)

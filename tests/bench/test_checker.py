@@ -191,6 +191,28 @@ def test_a_tick_seen_before_it_was_committed_is_found() -> None:
     assert [(one.kind, one.tick) for one in found(history)] == [(Kind.UNCOMMITTED, seen.tick)]
 
 
+class Hasty(Coins):
+    """Coins that are seen up to three ticks before they are committed."""
+
+    journal_lag_ticks_max = 3
+
+
+def test_a_game_may_let_ticks_be_seen_early_and_undone_but_no_more_than_it_says() -> None:
+    history = lived(Hasty())
+    assert found(history) == []
+    frames = history.witnesses[0].frames
+    at = next(n for n, seen in enumerate(frames) if seen.tick == 20)
+    # Two ticks that never were, and then the same ticks as they are in the journal.
+    undone = [seen._replace(committed=19, crc=1, ack=900) for seen in frames[at : at + 2]]
+    frames[at:at] = undone
+    assert found(history) == []
+    frames[at] = undone[0]._replace(tick=23)
+    assert kinds(history) == {Kind.UNCOMMITTED}
+    # What was told to be committed is not undone.
+    frames[at] = undone[0]._replace(committed=20, crc=None, ack=0)
+    assert kinds(history) == {Kind.BACK}
+
+
 def test_a_tick_seen_and_undone_is_found() -> None:
     history = lived()
     last = history.witnesses[0].frames[-1]
