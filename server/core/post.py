@@ -160,9 +160,7 @@ def _request(wire: Any, game: Game | None) -> Request:
             return Resumed(player, connection, first_seq)
         case [4, player, *items] if game is not None and _are_numbers(player):
             return Asked(player, _items(game, items))
-        case [5, players, spectators, *_] if is_list(players) and _are_numbers(
-            spectators, *players
-        ):
+        case [5, here, spectators, *_] if is_list(here) and _are_numbers(spectators, *here):
             return Present(frozenset(here), spectators)
         case [6, str(reason), *_]:
             return Failed(reason[:REASON_CHARS_MAX])

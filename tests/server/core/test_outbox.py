@@ -9,7 +9,14 @@ from server.core.room import SeatRequest
 from shared.limits import INBOX_ITEMS_MAX
 from tests.server.core.yard import Ground, Yard, item, nonce
 
-GAME = Yard()
+
+class Patient(Yard):
+    """Works no backlog off: each tick applies the next input."""
+
+    input_backlog_ticks = 20
+
+
+GAME = Patient()
 NOBODY = Present(frozenset(), 0)
 
 
