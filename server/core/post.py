@@ -135,8 +135,8 @@ def _wire(request: Request, game: Game | None) -> list[Any]:
             return [FAIL, reason]
         case Move(to):
             return [MOVE, to]
-        case Adopt(room):
-            return [ADOPT, room]
+        case _:
+            return [ADOPT, request.room]
 
 
 def _item_wire(item: Item, game: Game) -> list[Any]:

@@ -66,6 +66,7 @@ class Post:
 
 def test_a_join_is_open_until_its_row_is_there() -> None:
     post = Post()
+    post.ground.ask("Eve")
     post.outbox.join(seat("Ada"))
     post.outbox.join(seat("Bob"))
     assert (post.outbox.open, post.outbox.nonces) == (True, {nonce("Ada"), nonce("Bob")})
@@ -75,7 +76,7 @@ def test_a_join_is_open_until_its_row_is_there() -> None:
     assert post.tick() == {}
     assert post.outbox.standing() == [seat("Ada"), seat("Bob")]
     post.arrive([seat("Bob")])
-    assert post.tick() == {nonce("Bob"): 3}
+    assert post.tick() == {nonce("Bob"): post.ground.row("Bob").id}
     assert post.outbox.nonces == {nonce("Ada")}
     post.outbox.refused(nonce("Ada"))
     post.outbox.refused(nonce("Ada"))
