@@ -22,11 +22,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.core.inbox import Item, decode_items
+from server.core.lobby import is_room_id
 from server.core.room import SeatRequest
 from shared.chunks import pack, unpack_stored
 from shared.columns import is_list, short
 from shared.errors import RemoteError
 from shared.game import Game
+from shared.limits import (
+    ACTIONS_PER_ITEM_MAX,
+    ENTITY_ID_MAX,
+    IDENTITY_CHARS_MAX,
+    NAME_CHARS_MAX,
+    NONCE_BYTES,
+    REASON_CHARS_MAX,
+)
 from shared.messages import InputItem
 
 JOIN, LEAVE, RESUME, ITEMS, PRESENT, FAIL, MOVE, ADOPT = range(1, 9)
@@ -126,8 +135,8 @@ def _wire(request: Request, game: Game | None) -> list[Any]:
             return [FAIL, reason]
         case Move(to):
             return [MOVE, to]
-        case Adopt(room):
-            return [ADOPT, room]
+        case _:
+            return [ADOPT, request.room]
 
 
 def _item_wire(item: Item, game: Game) -> list[Any]:
@@ -139,24 +148,33 @@ def _item_wire(item: Item, game: Game) -> list[Any]:
 
 def _request(wire: Any, game: Game | None) -> Request:
     match wire:
-        case [1, bytes(nonce), str(name), str(identity), *_]:
+        case [1, bytes(nonce), str(name), str(identity), *_] if (
+            len(nonce) == NONCE_BYTES
+            and len(name) <= NAME_CHARS_MAX
+            and len(identity) <= IDENTITY_CHARS_MAX
+        ):
             return SeatRequest(nonce, name, identity)
-        case [2, int(player), *_]:
+        case [2, player, *_] if _are_numbers(player):
             return Leaving(player)
-        case [3, int(player), int(connection), int(first_seq), *_]:
+        case [3, player, connection, first_seq, *_] if _are_numbers(player, connection, first_seq):
             return Resumed(player, connection, first_seq)
-        case [4, int(player), *items] if game is not None:
+        case [4, player, *items] if game is not None and _are_numbers(player):
             return Asked(player, _items(game, items))
-        case [5, list(), int(spectators), *_] if all(type(one) is int for one in wire[1]):
-            return Present(frozenset(wire[1]), spectators)
+        case [5, here, spectators, *_] if is_list(here) and _are_numbers(spectators, *here):
+            return Present(frozenset(here), spectators)
         case [6, str(reason), *_]:
-            return Failed(reason)
+            return Failed(reason[:REASON_CHARS_MAX])
         case [7, str(to), *_]:
             return Move(to)
-        case [8, str(room), *_]:
+        case [8, str(room), *_] if is_room_id(room):
             return Adopt(room)
         case _:
             raise ValueError(f"not a request: {short(wire)}")
+
+
+def _are_numbers(*values: Any) -> bool:
+    """Whether these are whole numbers that fit a row's column: any other would fail a tick."""
+    return all(type(value) is int and 0 <= value <= ENTITY_ID_MAX for value in values)
 
 
 def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:
@@ -164,12 +182,15 @@ def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:
     ticks: list[int] = []
     for wire in wires:
         match wire:
-            case [int(seq), sample, list(), int(seen), *_] if sample is None or is_list(sample):
+            case [seq, sample, actions, seen, *_] if (
+                _are_numbers(seq, seen)
+                and is_list(actions)
+                and (sample is None or is_list(sample))
+                and len(actions) <= ACTIONS_PER_ITEM_MAX
+                and all(is_list(action) and action for action in actions)
+            ):
                 ticks.append(seen)
-                actions: list[Any] = wire[2]
-                if not all(is_list(action) and action for action in actions):
-                    raise ValueError(f"not an action: {short(wire)}")
-                raw.append(InputItem(seq, wire[1], tuple(actions)))
+                raw.append(InputItem(seq, sample, tuple(actions)))
             case _:
                 raise ValueError(f"not an input: {short(wire)}")
     try:

@@ -15,6 +15,7 @@ from server.core.journal import (
     commit_of,
     encode_checkpoint,
     encode_record,
+    follow_record,
     record_tick,
     restore,
 )
@@ -22,7 +23,7 @@ from shared.chunks import bits, pack, unpack_stored
 from shared.errors import StoreError
 from shared.limits import HISTORY_TICKS
 from shared.match import Chunks
-from tests.server.core.yard import Ground, Plain, Rules, Yard
+from tests.server.core.yard import Ground, Plain, Rules, Yard, nonce
 from tests.shared.ends import opened
 from tests.shared.reference import bits as bits_of
 from tests.shared.reference import whole
@@ -277,3 +278,17 @@ def test_the_public_part_of_a_record_lies_in_one_piece_for_frames_to_send_on() -
     body = unpack_stored(ground.records[-1][4:])
     assert body[:2] == [1, step.commit.tick]
     assert encode_record(step.commit) == ground.records[-1]
+
+
+def test_a_follower_is_shown_what_the_owner_was_and_whom_it_turned_away() -> None:
+    ground, follower = Ground(Yard()), Ground(Yard()).match
+    ground.ask("Ada", "unwelcome")
+    step = ground.room.step()
+    record = encode_record(step.commit, step.refused)
+    assert follow_record(follower, record) == (step.commit, {nonce("unwelcome"): "not you"})
+    assert whole(follower) == whole(ground.match)
+    # A tick that turned nobody away says nothing of it.
+    step = ground.room.step()
+    assert follow_record(follower, encode_record(step.commit, {})) == (step.commit, {})
+    with pytest.raises(JournalDamaged, match="tick 1 follows tick 2"):
+        follow_record(follower, record)

@@ -95,6 +95,15 @@ def test_loss_is_a_stall_behind_which_everything_waits() -> None:
     assert max(waits_ms(Knobs(loss_percent=90, stall_ms=1))) <= 2**RETRIES_MAX
 
 
+def test_what_no_loss_strikes_arrives_in_one_piece() -> None:
+    whole = bytes(range(256)) * 200
+    pieces = sent(Knobs(latency_ms=10, loss_percent=4, stall_ms=200), [(0.0, whole)])
+    assert b"".join(data for _, data in pieces) == whole
+    moments = [at_s for at_s, _ in pieces]
+    assert moments == sorted(set(moments)), "what arrives together is one piece"
+    assert 1 < len(pieces) < len(whole) / SEGMENT_BYTES / 2
+
+
 def test_bandwidth_makes_long_writes_trickle_and_a_queue_grow() -> None:
     slow = Knobs(bytes_per_s=10_000)
     pieces = sent(slow, [(0.0, bytes(20_000))])

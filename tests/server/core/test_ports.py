@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from server.app import seeded_chance
-from server.core.ports import Census, Chance, Clock, Follower, Host, RoomPort
+from server.core.ports import Census, Chance, Clock, Follower, Host, Publication, RoomPort
 from server.edge.follower import RoomFollower
 from server.host.clock import LoopClock
 from server.host.host import RoomsHost
 from server.host.local_room import LocalRoom
+from tests.server.core.yard import Ground, Yard
 
 
 def seams(
@@ -29,6 +30,12 @@ def test_chance_is_seeded() -> None:
     one: Chance = seeded_chance(3)
     other: Chance = seeded_chance(3)
     assert [one(4), one(9)] == [other(4), other(9)]
+
+
+def test_a_publication_says_what_is_in_the_journal() -> None:
+    commit = Ground(Yard()).tick().commit
+    assert Publication(commit, {}, {}, ()).committed_tick == commit.tick == 1
+    assert Publication(commit, {}, {}, (), committed=0).committed_tick == 0
 
 
 def test_a_room_that_has_not_begun_counts_nobody() -> None:

@@ -339,3 +339,31 @@ def test_an_undeclared_attribute_is_explained() -> None:
 def test_a_room_says_what_it_runs() -> None:
     room = Ground(Cave()).room
     assert (room.id, room.epoch, room.game.title) == ("yardyardyard", 1, "")
+
+
+def test_what_no_committed_tick_has_used_is_what_waits_and_what_the_last_tick_took() -> None:
+    ground = Ground(Yard())
+    ada, bob = ground.seat("Ada", "Bob")
+    for by in (1, 2):
+        ground.post("Ada", by, "hi")
+    ground.post("Bob", None, "no")
+    before = ground.room.unapplied()
+    assert {n: [one.seq for one in items] for n, items in before.items()} == {ada: [1, 2], bob: [1]}
+    ground.room.step()
+    ground.post("Ada", 3)
+    # Should this tick be refused, whoever has the room is asked for all of it again.
+    after = ground.room.unapplied()
+    assert after[bob] == before[bob]
+    assert after[ada][:2] == before[ada], "with their inputs and actions"
+    assert [one.seq for one in after[ada]] == [1, 2, 3]
+
+
+def test_an_input_that_was_skipped_is_asked_for_with_its_input() -> None:
+    ground = Ground(Yard())
+    [ada] = ground.seat("Ada")
+    for by in (1, 2, 3, 1, 2, 3):
+        ground.post("Ada", by)
+    before = ground.room.unapplied()
+    step = ground.room.step()
+    assert step.commit.refusals, "some were skipped"
+    assert ground.room.unapplied() == before == {ada: before[ada]}

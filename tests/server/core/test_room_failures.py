@@ -216,3 +216,18 @@ def test_what_commit_stumbles_over_in_its_own_way_is_the_games_fault_too() -> No
     assert "Kicker.step raised" in str(failure)
     ground.without()
     assert ground.match.count(Guest) == 2
+
+
+def test_a_connection_to_a_seat_that_never_was_is_nobodys() -> None:
+    def join_and_fail(ground: Ground) -> None:
+        ground.ask("Cid")
+        ground.post("Ada", 1, trap=1)
+
+    ground, _ = failing(join_and_fail)
+    ada, cid = ground.row("Ada").id, ground.row("Cid").id
+    ground.room.resume(cid, 77, 1)
+    ground.room.resume(ada, 88, 1)
+    assert nonce("Cid") in ground.without().refused
+    ground.tick()
+    assert [row.name for row in ground.match.players] == ["Ada", "Bob"]
+    assert [row.connection for row in ground.match.players] == [88, 0]
