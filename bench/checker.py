@@ -1,10 +1,10 @@
 """The checker: whether a room's journal and what its players saw of it tell the same story.
 
 `judge` is pure: a history comes in, a list of violations goes out. It folds the journal, record by
-record, and at each tick compares the rows with what every client had on its screen then. What a game
-lets be seen before it is committed (`journal_lag_ticks_max`) may be undone, and is judged only by
-how far ahead it was. The chaos run, the failover bench, tests and the simulator use this; whether it
-finds what it should is tested with histories made wrong by hand (tests/bench/test_checker.py).
+record, and at each tick compares the rows with what every client had on its screen then. What a
+game lets be seen before it is committed (`journal_lag_ticks_max`) may be undone, and is judged only
+by how far ahead it was. The chaos run, the failover bench, tests and the simulator use this; that
+it finds what it should is tested with histories made wrong by hand (tests/bench/test_checker.py).
 """
 
 from __future__ import annotations

@@ -128,11 +128,20 @@ class Players:
         return watcher
 
     async def look(self, room: str) -> Witness:
-        """What somebody sees who comes now: a frame from nothing, and those of a moment after."""
-        watcher = await self.watch(room)
-        await asyncio.sleep(LOOK_S)
+        """What somebody sees who comes now: a frame from nothing, and those of a moment after.
+
+        Who is not let in has seen nothing, and was sent away.
+        """
+        watcher = self._begin({"room": room}, Role.SPECTATOR)
+        await self._clock.wait(watcher.bot.arrived, SEATED_S)
+        witness = watcher.witness
+        if watcher.bot.seated:
+            await asyncio.sleep(LOOK_S)
+        else:
+            witness.seats = [(room, 0)]
+            witness.end = ", ".join(watcher.bot.tally.errors) or "it was never answered"
         await self.dismiss(watcher)
-        return watcher.witness
+        return witness
 
     async def dismiss(self, player: Player) -> None:
         """One leaves, and is not counted among those who play."""

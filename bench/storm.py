@@ -96,9 +96,10 @@ async def _kill(
     before_s = now() - BEFORE_S
     await cluster.servers[0].kill()
     killed_s = now()
-    ticks = await _ticks(store)
+    struck = {*known, *unknown}
+    ticks = {room: tick for room, tick in (await _ticks(store)).items() if room in struck}
     back: dict[str, float] = {}
-    while len(back) < len(known) + len(unknown) and now() - killed_s < GIVE_UP_S:
+    while len(back) < len(struck) and now() - killed_s < GIVE_UP_S:
         await asyncio.sleep(LOOK_S)
         for room, tick in (await _ticks(store)).items():
             if room in ticks and tick > ticks[room] and room not in back:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from bench import disturbances
 from bench.chaos import Plan, run
 from bench.checker import Kind, tally
 from bench.faults import BAG
 from bench.faults import Kind as Fault
+from bench.scene import Scene
 from tests.server.store.valkey import require_program
 
 pytestmark = [
@@ -50,3 +53,15 @@ async def test_without_the_fence_the_same_is_found_out(tmp_path: Path) -> None:
     )
     found = tally((await run(wanted)).violations)
     assert found[Kind.ACK.value] + found[Kind.DIFFERENT.value] > 0, found
+
+
+async def test_a_kill_is_measured_beside_the_same_time_without_one() -> None:
+    async with Scene.set_up(2, 4) as scene:
+        kills = await disturbances.kill(scene, 2, Random(1))
+        assert await scene.judge() == []
+    found, control = kills.own.spreads()
+    assert found is not None
+    assert control is not None
+    assert (found.count, control.count) == (2, 2)
+    # Who loses its connection waits longer than who does not.
+    assert found.p50 > control.p50
