@@ -184,6 +184,10 @@ class Rig:
         self.present(room, {player.id for player in room.match.players if not player.bot})
         return room, watcher
 
+    def owned(self) -> list[RoomHost]:
+        """The rooms that run here."""
+        return [room.owned for room in self.host.rooms() if room.owned is not None]
+
     def present(self, room: RoomHost, players: set[int], spectators: int = 0) -> None:
         """Whose connections are open, as this process's edge says."""
         room.obey("edge", Present(frozenset(players), spectators))
@@ -198,6 +202,16 @@ class Rig:
     def seconds(self, seconds: float) -> Any:
         """Let virtual time pass."""
         return asyncio.sleep(seconds)
+
+    async def kill(self) -> None:
+        """Die from one moment to the next: nobody is told, and nothing is finished."""
+        self.host._mail.close()
+        for room in self.host.rooms():
+            self.host._succession.forget(room)
+        tasks = list(self.host._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
         """End everything this host runs."""

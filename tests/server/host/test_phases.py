@@ -1,0 +1,121 @@
+"""Rooms that come with a time for their next tick keep it, and groups stay few."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.host.phases import NEAR_PERIODS, PHASES_PER_RATE
+from server.host.room_host import RoomHost
+from tests.server.host.rig import Rig, Watcher
+from tests.simulation.loop import virtually
+
+PERIOD_S = 1 / 20
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def off(time_s: float, other_s: float) -> float:
+    """How far two moments lie apart within a period."""
+    apart = (time_s - other_s) % PERIOD_S
+    return round(min(apart, PERIOD_S - apart), 6)
+
+
+async def taken_out(rig: Rig, name: str) -> tuple[RoomHost, Watcher]:
+    """A room that is in no phase, to be put into one."""
+    room, watcher = await rig.room(name, private=True)
+    await rig.ticks(room, 2)
+    rig.host.phases.remove(room)
+    room.halted = False
+    watcher.times.clear()
+    return room, watcher
+
+
+def test_a_room_taken_out_is_stepped_no_more_and_says_when_it_would_have_been() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        await rig.ticks(room, 3)
+        left_s = rig.host.phases.remove(room)
+        assert room.halted
+        assert now() + left_s == pytest.approx(watcher.times[-1] + PERIOD_S)
+        last = room.match.tick
+        await rig.seconds(1)
+        assert room.match.tick == watcher.ticks[-1] == last
+        assert rig.host.phases.remove(room) == 0.0, "it is in none"
+        await rig.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_room_whose_next_tick_is_far_from_any_phase_begins_one(share: float) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await taken_out(rig, "Ada")
+        [[phase]] = rig.host.phases.by_rate.values()
+        due_s = now() + phase.due_in_s() + share * PERIOD_S
+        rig.host.phases.add(room, due_s)
+        await rig.seconds(0.5)
+        assert watcher.times[0] == pytest.approx(due_s)
+        assert len(rig.host.phases.by_rate[20]) == 2
+        await rig.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
+def test_a_room_whose_next_tick_is_near_a_phases_joins_it(share: float) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await taken_out(rig, "Ada")
+        [[phase]] = rig.host.phases.by_rate.values()
+        due_s = now() + phase.due_in_s() + share * PERIOD_S
+        rig.host.phases.add(room, due_s)
+        assert rig.host.phases.by_rate == {20: [phase]}
+        await rig.seconds(0.5)
+        assert off(watcher.times[0], due_s) <= NEAR_PERIODS * PERIOD_S
+        assert watcher.times[0] < due_s + PERIOD_S, "no tick is left out"
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_when_there_are_enough_phases_the_nearest_is_taken() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        (room, _), (other, _) = await rig.room("Ada"), await rig.room("Bob", private=True)
+        assert len(rig.host.phases.by_rate[20]) == PHASES_PER_RATE
+        moved, watcher = await taken_out(rig, "Cid")
+        first, second = rig.host.phases.by_rate[20]
+        assert (first.rooms, second.rooms) == ([room], [other])
+        near = now() + second.due_in_s()
+        due_s = near + 0.2 * PERIOD_S
+        assert off(now() + first.due_in_s(), due_s) > off(near, due_s) > NEAR_PERIODS * PERIOD_S
+        rig.host.phases.add(moved, due_s)
+        assert (first.rooms, second.rooms) == ([room], [other, moved])
+        await rig.seconds(0.5)
+        assert watcher.times
+        assert len(rig.host.phases.by_rate[20]) == PHASES_PER_RATE
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_to_stop_ends_every_phase_of_every_rate() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        rooms = [(await rig.room(name, private=True))[0] for name in ("Ada", "Bob")]
+        await rig.ticks(rooms[1], 2)
+        rig.host.phases.stop()
+        await rig.seconds(0.2)
+        last = [room.match.tick for room in rooms]
+        await rig.seconds(1)
+        assert [room.match.tick for room in rooms] == last
+        assert all(room.settled for room in rooms)
+        await rig.stop()
+
+    virtually(scenario())
