@@ -11,6 +11,7 @@ from typing import Any
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
+from server.core.versions import LeftAlone
 from server.host.directory import Directory, meta_key
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
@@ -18,7 +19,7 @@ from server.host.local_room import LocalRoom
 from server.host.mail import Mail
 from server.host.parts import Parts
 from server.host.phases import Phases
-from server.host.placing import Placing
+from server.host.placing import Placing, other_rules
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.host.succession import Succession
@@ -71,7 +72,7 @@ class RoomsHost:
         brains = {name: brain for name, (_, brain) in games.items()}
         self._succession = self._successions(brains, development)
         self.handover = Handover(parts, self.phases, self._succession.let_go)
-        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self.reach)
+        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self._reach)
         self.sweep = Sweep(
             parts, self.directory, take_up=self._take_up, every_time=self._look_after
         )
@@ -135,7 +136,16 @@ class RoomsHost:
         return await self.placing.place(join)
 
     async def reach(self, room: str) -> LocalRoom | None:
-        """A room, wherever it is run, followed from here; None when there is no such room."""
+        """A room, wherever it is run, followed from here; None when there is no such room.
+
+        RemoteError where it cannot be followed now, or players cannot be served here.
+        """
+        found = await self._reach(room)
+        if found is not None and not found.understood:
+            raise other_rules()
+        return found
+
+    async def _reach(self, room: str) -> LocalRoom | None:
         known = self._rooms.get(room)
         if known is not None and known.over is None:
             return known
@@ -186,7 +196,7 @@ class RoomsHost:
             self.directory,
             standing=standing,
             rooms=self.rooms,
-            reach=self.reach,
+            reach=self._reach,
             make=self._make,
             listed=self.listed,
         )
@@ -261,6 +271,8 @@ class RoomsHost:
             await self._succession.take_up(room, await self._store.load(entry.room))
         except (StoreUnavailable, NoSuchRoom):
             raise
+        except LeftAlone as reason:
+            self._log.warning("room %s is left alone: %s", entry.room, reason)
         except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
             await self._succession.put_aside(entry.room, error)
 

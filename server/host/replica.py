@@ -12,6 +12,7 @@ from enum import Enum
 
 from server.core.journal import JournalDamaged, follow_record
 from server.core.ports import Publication
+from server.core.versions import LeftAlone, check_rules
 from server.store.base import Held, Record, Tail
 from server.store.exchange import NewEpoch
 from shared.limits import HISTORY_TICKS
@@ -87,7 +88,9 @@ class Replica:
     def _apply(self, record: Record) -> Publication:
         try:
             commit, refused = follow_record(self.match, record.record)
-        except JournalDamaged:
+            if commit.written is not None:
+                check_rules(self.match, "")
+        except (JournalDamaged, LeftAlone):
             raise
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             # A whole record whose rows do not fit the game's: written by other rules.
