@@ -240,8 +240,9 @@ class Room:
 
     def welcomed(self) -> None:
         """Take in the schema (called by the connection)."""
-        if self._shapes is None and self._session.schema is not None:
-            self._shapes = Shapes(self._session.schema)
+        schema = self._session.schema
+        if schema is not None and (self._shapes is None or self._shapes.schema is not schema):
+            self._shapes = Shapes(schema)
         self._changed()
 
     def framed(self, outcome: Outcome) -> None:

@@ -79,6 +79,8 @@ export class Session {
   predictions = [];
 
   #schemaText = "";
+  /** The schema's inputs and actions: while they stay, so does what was asked for. */
+  #asksText = "";
   #seq = 1;
   #silent = 0;
   #malformed = 0;
@@ -238,12 +240,14 @@ export class Session {
     if (text === this.#schemaText && player === this.player) return;
     const schema = readSchema(wire);
     demand(schema.tables.length >= 2, "a schema lacks the room's and the players' tables");
+    const asks = JSON.stringify(/** @type {import("./msgpack.js").Value[]} */ (wire).slice(1, 3));
     this.#schemaText = text;
     this.view = new View(schema, player);
     this.player = player;
     this.held = 0;
     this.#events.reset();
-    this.inputs?.blank("the game changed");
+    if (asks !== this.#asksText) this.inputs?.blank("the game changed");
+    this.#asksText = asks;
     this.news.push(["schema"]);
   }
 
