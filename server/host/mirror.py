@@ -201,7 +201,7 @@ class Mirror:
             case _:
                 try:
                     shown = replica.take(news)
-                except StoreError as error:
+                except JournalDamaged as error:
                     self._log.error("room %s: %s", self.id, error)
                     self._begin(self._catch_up())
                     return

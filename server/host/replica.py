@@ -39,6 +39,7 @@ class Replica:
         self.epoch = epoch
         # How many owners in a row took the room and committed nothing: followers wait longer then.
         self.barren_epochs = 0
+        self._left_alone: LeftAlone | None = None
         self._recent = deque(recent[-RECENT_RECORDS:], maxlen=RECENT_RECORDS)
 
     @property
@@ -68,7 +69,12 @@ class Replica:
         return self._apply(news)
 
     def catch_up(self, tail: Tail) -> Iterator[Publication]:
-        """Take in what was missed, tick by tick; `fits` says whether the copy is whole then."""
+        """Take in what was missed, tick by tick; `fits` says whether the copy is whole then.
+
+        LeftAlone if the room went on by rules that this process may not take up.
+        """
+        if self._left_alone is not None:
+            raise self._left_alone
         for record in tail.records:
             if record.tick == self.tick + 1 and record.epoch >= self.epoch:
                 if record.epoch > self.epoch:
@@ -90,7 +96,11 @@ class Replica:
             commit, refused = follow_record(self.match, record.record)
             if commit.written is not None:
                 check_rules(self.match, "")
-        except (JournalDamaged, LeftAlone):
+        except LeftAlone as why:
+            # The match is a tick ahead of what may be shown; nobody goes on with it.
+            self._left_alone = why
+            raise JournalDamaged(str(why)) from why
+        except JournalDamaged:
             raise
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             # A whole record whose rows do not fit the game's: written by other rules.

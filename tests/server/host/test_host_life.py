@@ -84,25 +84,6 @@ def test_only_live_rooms_of_games_served_here_are_taken_up(
     virtually(scenario())
 
 
-def test_a_room_of_other_fields_is_quarantined() -> None:
-    class Wide(Yard):
-        entities = (Dot, *Yard.entities[1:2])
-
-    async def scenario() -> None:
-        store = MoodyStore()
-        rig = await Rig(store=store).start()
-        await rig.room("Ada")
-        await rig.seconds(0.5)
-        await rig.stop()
-        heir = await Rig({"yard": Wide()}, store=store, seed=2).start()
-        assert heir.host.rooms() == []
-        [entry] = await store.rooms()
-        assert entry.status is StoredStatus.QUARANTINED
-        await heir.stop()
-
-    virtually(scenario())
-
-
 def test_a_store_that_is_away_at_the_start_quarantines_nothing() -> None:
     async def scenario() -> None:
         store = MoodyStore()
