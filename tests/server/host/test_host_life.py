@@ -11,7 +11,7 @@ from server.core.presence import PRESENCE_S
 from server.store.base import Status as StoredStatus
 from server.store.base import StoreCorrupt, StoreUnavailable
 from shared.errors import CloseCode, RemoteError
-from tests.server.core.yard import Cave, Dot, Yard
+from tests.server.core.yard import Cave, Yard
 from tests.server.host.rig import MoodyStore, Rig, Watcher, join, owned, player, post
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually

@@ -249,10 +249,8 @@ def test_where_inputs_are_others_players_are_served_only_after_the_takeover() ->
     async def scenario() -> None:
         old, new, room, _ = await two(tanks(), tanks("2", "1", asks=Turn))
         assert not room.understood
-        for placing in (
-            new.host.reach(room.id),
-            new.host.place(join("Bob", "tanks", room=room.id)),
-        ):
+        wish = join("Bob", "tanks", room=room.id)
+        for placing in (new.host.reach(room.id), new.host.place(wish)):
             with pytest.raises(RemoteError, match="the room is run by other rules; try again"):
                 await placing
         other = await new.host.place(join("Bob", "tanks"))
