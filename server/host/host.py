@@ -136,10 +136,7 @@ class RoomsHost:
         return await self.placing.place(join)
 
     async def reach(self, room: str) -> LocalRoom | None:
-        """A room, wherever it is run, followed from here; None when there is no such room.
-
-        RemoteError where it cannot be followed now, or players cannot be served here.
-        """
+        """A room, followed from here; None if there is none, RemoteError if not here or not now."""
         found = await self._reach(room)
         if found is not None and not found.understood:
             raise other_rules()
