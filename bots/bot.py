@@ -118,15 +118,16 @@ class Bot:
             tally.player = welcome.player
             self._room = welcome.room
             self._welcomed_s = self._clock.now()
-            self._shapes = Shapes(schema)
-            if isinstance(self._brain, Wanderer):
-                self._brain.learn(self._shapes)
             self.arrived.set()
         else:
             self._resumed = True
             if (welcome.player, welcome.room) != (tally.player, self._room):
                 tally.player_changed = 1
         tally.rooms.add(welcome.room)
+        if self._shapes is None or self._shapes.schema is not schema:
+            self._shapes = Shapes(schema)
+            if isinstance(self._brain, Wanderer):
+                self._brain.learn(self._shapes)
 
     def framed(self, outcome: Outcome) -> None:
         """Measure a frame, settle what it acknowledges, and answer it with an input."""

@@ -240,8 +240,9 @@ class Room:
 
     def welcomed(self) -> None:
         """Take in the schema (called by the connection)."""
-        if self._shapes is None and self._session.schema is not None:
-            self._shapes = Shapes(self._session.schema)
+        schema = self._session.schema
+        if schema is not None and (self._shapes is None or self._shapes.schema is not schema):
+            self._shapes = Shapes(schema)
         self._changed()
 
     def framed(self, outcome: Outcome) -> None:
@@ -340,9 +341,8 @@ class Room:
                     asked.set_result(Answer(reason is None, reason or ""))
 
     def _let_go(self) -> None:
-        waiting = [asked for _, asked in self._asked]
-        waiting += [asked for many in self._acting.values() for asked in many]
-        for asked in waiting:
+        waiting = (asked for many in self._acting.values() for asked in many)
+        for asked in [*(asked for _, asked in self._asked), *waiting]:
             if not asked.done():
                 asked.set_exception(Gone(self._session.closed or Close(CloseCode.NORMAL, "left")))
 

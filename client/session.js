@@ -15,7 +15,6 @@ import { digest } from "./digest.js";
 import { readChunks, readDropped } from "./chunks.js";
 import { actionToWire, readSchema } from "./schema.js";
 import * as messages from "./messages.js";
-
 /** @typedef {import("./schema.js").Schema} Schema */
 /** @typedef {"connecting" | "live" | "resuming" | "gone"} State */
 /** @typedef {"live" | "paused" | "uncommitted"} Status */
@@ -32,14 +31,12 @@ import * as messages from "./messages.js";
  * @typedef {{ do: "none" | "welcomed" | "framed" | "resume" } | { do: "renew", ms: number } |
  *   import("./messages.js").Close & { do: "close" }} Turn
  */
-
 /** @type {Status[]} */
 const STATUSES = ["live", "paused", "uncommitted"];
 /** Seqs left to another page that had this seat: 14 hours of inputs at 20 a second. */
 const TAKE_BACK_SEQS = 2 ** 20;
 /** @type {Turn} */
 const NONE = { do: "none" };
-
 export class Session {
   /** @type {State} */
   state = "connecting";
@@ -79,6 +76,8 @@ export class Session {
   predictions = [];
 
   #schemaText = "";
+  /** The schema's inputs and actions: while they stay, so does what was asked for. */
+  #asksText = "";
   #seq = 1;
   #silent = 0;
   #malformed = 0;
@@ -238,12 +237,14 @@ export class Session {
     if (text === this.#schemaText && player === this.player) return;
     const schema = readSchema(wire);
     demand(schema.tables.length >= 2, "a schema lacks the room's and the players' tables");
+    const asks = JSON.stringify(/** @type {import("./msgpack.js").Value[]} */ (wire).slice(1, 3));
     this.#schemaText = text;
     this.view = new View(schema, player);
     this.player = player;
     this.held = 0;
     this.#events.reset();
-    this.inputs?.blank("the game changed");
+    if (asks !== this.#asksText) this.inputs?.blank("the game changed");
+    this.#asksText = asks;
     this.news.push(["schema"]);
   }
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from shared.errors import ConfigError
 from shared.game import Game
-from shared.schema import describe, fingerprint
+from shared.schema import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ def load_game(spec: str, name: str) -> LoadedGame:
     try:
         game = kind()
         game.check()
-        describe(game)
-        fingerprint(game)
+        describe(game, hidden=True)
     except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"game {spec!r}: {error}") from error
     source = Path(module.__file__) if module.__file__ else None

@@ -18,6 +18,7 @@ from .limits import (
     SEATS_MAX,
     TABLES_MAX,
     TICK_RATE_MAX,
+    VERSION_CHARS_MAX,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Inputs(Generic[Asked]):
 class Game:
     """Rules. Subclass it; every hook is optional but `step`. Nothing in it is async.
 
-    Hooks run at a tick, in this order: `start` (once), `leave`, `join`, `act`, `step`. A player
-    is a row of the game's own `player` class, an action one of its `actions`; annotate them so.
+    Hooks run at a tick, in this order: `start` or `migrate` (once), `leave`, `join`, `act`, `step`.
+    A player is a row of the game's own `player` class, an action one of its `actions`; annotate
+    them so.
     """
 
     entities: tuple[type[Entity], ...] = ()
@@ -56,6 +58,7 @@ class Game:
 
     title: str = ""
     version: str = "1"
+    compatible: tuple[str, ...] = ()
     seats: int = 16
     tick_rate: int = 20
     send_every: int = 1
@@ -71,6 +74,13 @@ class Game:
 
     def start(self, match: Match) -> None:
         """Lay out the match, once; `match.options` holds what the room was created with."""
+
+    def migrate(self, match: Match, version: str) -> None:
+        """Make a match of older rules one of these, once, before the first tick by these.
+
+        `version` is that of the older rules, one of `compatible`. What the rows held in fields that
+        are gone, or cannot hold it, is in `match.former`.
+        """
 
     def join(self, match: Match, player: Any) -> None:
         """A player takes a seat. Raise `Refused(reason)` to say no."""
@@ -146,6 +156,7 @@ class Game:
                     f"{name}.{attribute} is {number!r}; expected a whole number "
                     f"from {least} to {most}"
                 )
+        _check_versions(name, self.version, self.compatible)
         parts: tuple[tuple[str, object, type], ...] = (
             ("entities", self.entities, Entity),
             ("past_entities", self.past_entities, Entity),
@@ -183,6 +194,22 @@ class Game:
                         f"{part.__name__}.{key} refers to {field.table.__name__}, "
                         f"which is not in {name}.entities; add it there"
                     )
+
+
+def _check_versions(name: str, version: object, compatible: object) -> None:
+    if not _is_version(version):
+        raise ConfigError(f"{name}.version is {version!r}; expected a text, as in version = '2'")
+    if not (isinstance(compatible, tuple) and all(map(_is_version, compatible))):
+        raise ConfigError(
+            f"{name}.compatible is {compatible!r}; name the older versions in a tuple, as in "
+            "compatible = '1',"
+        )
+    if version in compatible:
+        raise ConfigError(f"{name}.compatible names {version!r}, which is its own version")
+
+
+def _is_version(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= VERSION_CHARS_MAX
 
 
 def _check_classes(what: str, classes: object, base: type) -> None:

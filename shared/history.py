@@ -38,11 +38,15 @@ class Merged:
 
 
 class History:
-    """A ring of the last `HISTORY_TICKS` ticks; ticks in it are contiguous."""
+    """A ring of the last `HISTORY_TICKS` ticks; ticks in it are contiguous.
 
-    __slots__ = ("_recalled", "_ring")
+    What somebody holds of a tick before `floor` has other fields: no delta leads on from there.
+    """
+
+    __slots__ = ("_recalled", "_ring", "floor")
 
     def __init__(self) -> None:
+        self.floor = 0
         self._recalled: list[tuple[int, Refusal]] = []
         self._ring: deque[_Tick] = deque(maxlen=HISTORY_TICKS)
 
@@ -58,12 +62,12 @@ class History:
         return self._ring[-1].changes if self._ring else []
 
     def reaches(self, base: int) -> bool:
-        """Whether every tick after `base` is remembered."""
-        return bool(self._ring) and self._ring[0].tick - 1 <= base <= self._ring[-1].tick
+        """Whether a delta leads on from `base`: every tick after it is remembered."""
+        return base >= self.floor and self._remembers(base)
 
     def since(self, base: int) -> dict[int, Merged]:
         """What changed after tick `base`, by table index, in table order."""
-        assert self.reaches(base), base
+        assert self._remembers(base), base
         found: dict[int, Merged] = {}
         for entry in self._ring:
             if entry.tick <= base:
@@ -76,6 +80,9 @@ class History:
                     for number in ids:
                         masks[number] = masks.get(number, 0) | mask
         return dict(sorted(found.items()))
+
+    def _remembers(self, base: int) -> bool:
+        return bool(self._ring) and self._ring[0].tick - 1 <= base <= self._ring[-1].tick
 
     def refusals(self, player: int, base: int) -> list[Refusal]:
         """Refusals remembered for one player in ticks after `base`."""

@@ -17,6 +17,7 @@ from .game import Game
 from .history import History, Merged, Refusal
 from .inputs import Options
 from .limits import ENTITY_ID_MAX, ROWS_MAX, TEXT_CHARS_MAX
+from .origin import Origin
 from .past import Moment, Past
 from .rounding import RoundingWatch
 from .tables import HIDDEN, OWNED, PUBLIC, Change, Table
@@ -45,13 +46,17 @@ NOTHING = Chunks()
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One tick's delta: for everyone, for each owner, for the server alone; and its refusals."""
+    """One tick's delta: for everyone, for each owner, for the server alone; and its refusals.
+
+    `written` names rules and fields where the rows before had others; then the delta is whole.
+    """
 
     tick: int
     public: Chunks
     owners: dict[int, Chunks]
     server: Chunks
     refusals: tuple[Refusal, ...] = ()
+    written: list[Any] | None = None
 
 
 class Match:
@@ -64,6 +69,8 @@ class Match:
         self.dt = 1 / game.tick_rate
         self.tables = [Table(index, kind) for index, kind in enumerate(game.kinds)]
         self.history = History()
+        self.origin = Origin(game)
+        self.former = self.origin.former
         self._seed = seed
         self._rng: Random | None = None
         self._by_kind = dict(zip(game.kinds, self.tables, strict=True))
@@ -201,6 +208,9 @@ class Match:
         """Move on to the next tick, before its hooks run."""
         self.tick += 1
         self._rng = None
+        if self.origin.stale:
+            for table in self.tables:
+                table.rewrite()
         lifetime = self.game.event_lifetime_ticks
         for table in self.tables[2:]:
             if issubclass(table.kind, Event):
@@ -228,12 +238,15 @@ class Match:
             for owner, chunk in change.owners.items():
                 owners.setdefault(owner, []).append(chunk)
         self._note(changes, refusals)
+        if (written := self.origin.renew()) is not None:
+            self.history.floor = self.tick
         return Commit(
             self.tick,
             Chunks.of(public),
             {owner: Chunks.of(parts) for owner, parts in owners.items()},
             Chunks.of(server),
             tuple(refusals),
+            written,
         )
 
     def snapshot(self) -> Commit:
@@ -254,6 +267,7 @@ class Match:
             Chunks.of(public),
             {owner: Chunks.of(parts) for owner, parts in owners.items()},
             Chunks.of(server),
+            written=self.origin.now,
         )
 
     def delta(self, base: int) -> Chunks:

@@ -5,12 +5,10 @@ docs/PROTOCOL.md specifies it to the byte; a client in any language needs no gen
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .chunks import pack
 from .columns import Kind, short
 from .entities import Event, Player, Room
 from .fields import SERVER, Audience, Field
@@ -39,8 +37,11 @@ class Schema:
     options: dict[str, Field]
 
 
-def describe(game: Game) -> list[Any]:
-    """The schema of a game in wire form; fields for the server alone are left out."""
+def describe(game: Game, *, hidden: bool = False) -> list[Any]:
+    """The schema of a game in wire form; `hidden` adds the fields for the server alone.
+
+    Clients get it without them; the journal keeps it with them, to be read by later rules.
+    """
     # A ref to the plain Room or Player means the game's own.
     indices: dict[type[Any], int] = {Room: 0, Player: 1}
     indices |= {kind: index for index, kind in enumerate(game.kinds)}
@@ -49,15 +50,8 @@ def describe(game: Game) -> list[Any]:
         return [
             [bit, name, int(field.kind), int(field.to), *_parameters(field, indices)]
             for bit, (name, field) in enumerate(declared.items(), first)
-            if field.to is not SERVER
+            if hidden or field.to is not SERVER
         ]
-
-    def table_kind(kind: type[Any]) -> int:
-        if issubclass(kind, Room):
-            return ROOM_TABLE_KIND
-        if issubclass(kind, Player):
-            return PLAYER_TABLE_KIND
-        return EVENT_TABLE if issubclass(kind, Event) else ENTITY_TABLE
 
     return [
         [[kind.__name__, table_kind(kind), fields(kind._fields, 1)] for kind in game.kinds],
@@ -67,13 +61,13 @@ def describe(game: Game) -> list[Any]:
     ]
 
 
-def fingerprint(game: Game) -> int:
-    """A CRC-32 over every field a game declares, hidden ones too: equal means records agree."""
-    parts = [
-        [kind.__name__, [[name, repr(field)] for name, field in kind._fields.items()]]
-        for kind in game.kinds
-    ]
-    return zlib.crc32(pack(parts))
+def table_kind(kind: type[Any]) -> int:
+    """What a class's table holds: the room's row, players, events or other rows."""
+    if issubclass(kind, Room):
+        return ROOM_TABLE_KIND
+    if issubclass(kind, Player):
+        return PLAYER_TABLE_KIND
+    return EVENT_TABLE if issubclass(kind, Event) else ENTITY_TABLE
 
 
 def _parameters(field: Field, indices: dict[type[Any], int]) -> list[Any]:
@@ -93,17 +87,17 @@ def _parameters(field: Field, indices: dict[type[Any], int]) -> list[Any]:
             return [default]
 
 
-def parse(schema: Any) -> Schema:
-    """A schema from the wire; ValueError if it is none."""
+def parse(schema: Any, *, hidden: bool = False) -> Schema:
+    """A schema from the wire, or with `hidden` from the journal; ValueError if it is none."""
     try:
         tables, inputs, actions, options, *_ = schema
         if not 2 <= len(tables) <= TABLES_MAX:
             raise ValueError(f"it has {len(tables)} tables; 2 to {TABLES_MAX}")
         parsed = Schema(
-            tuple(_table(*table[:3]) for table in tables),
-            _named(inputs),
-            tuple((_name(name), _named(fields)) for name, fields, *_ in actions),
-            _named(options),
+            tuple(_table(*table[:3], hidden=hidden) for table in tables),
+            _named(inputs, hidden=hidden),
+            tuple((_name(name), _named(fields, hidden=hidden)) for name, fields, *_ in actions),
+            _named(options, hidden=hidden),
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"not a schema: {error}") from None
@@ -114,33 +108,41 @@ def parse(schema: Any) -> Schema:
     return parsed
 
 
-def _table(name: object, kind: object, entries: list[Any]) -> TableSchema:
+def parse_fields(entries: Any) -> dict[str, Field]:
+    """Fields in wire order, as the journal keeps a room's options; ValueError if they are none."""
+    try:
+        return _named(entries, hidden=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"not a list of fields: {error}") from None
+
+
+def _table(name: object, kind: object, entries: list[Any], *, hidden: bool) -> TableSchema:
     if type(kind) is not int:
         raise ValueError(f"table kind {short(kind)}")
-    fields = _fields(entries, 1)
+    fields = _fields(entries, 1, hidden=hidden)
     return TableSchema(_name(name), kind, fields)
 
 
-def _named(entries: list[Any]) -> dict[str, Field]:
-    return dict(_fields(entries, 0).values())
+def _named(entries: list[Any], *, hidden: bool) -> dict[str, Field]:
+    return dict(_fields(entries, 0, hidden=hidden).values())
 
 
-def _fields(entries: list[Any], first: int) -> dict[int, tuple[str, Field]]:
+def _fields(entries: list[Any], first: int, *, hidden: bool) -> dict[int, tuple[str, Field]]:
     """Fields by bit, in rising order; bits from `first` up."""
     found: dict[int, tuple[str, Field]] = {}
     for bit, name, *rest in entries:
         if type(bit) is not int or not first <= bit <= FIELDS_MAX or bit in found:
             raise ValueError(f"field bit {short(bit)}")
-        found[bit] = (_name(name), _field(*rest))
+        found[bit] = (_name(name), _field(*rest, hidden=hidden))
     names = {name for name, _ in found.values()}
     if len(names) != len(found) or names & {"id", "owner"}:
         raise ValueError("a field's name is taken")
     return dict(sorted(found.items()))
 
 
-def _field(number: Any, audience: Any, default: Any, *rest: Any) -> Field:
+def _field(number: Any, audience: Any, default: Any, *rest: Any, hidden: bool) -> Field:
     kind, to = Kind(number), Audience(audience)
-    if to is SERVER:
+    if to is SERVER and not hidden:
         raise ValueError("a field for the server alone")
     known = {
         Kind.FIXED: ("scale", "lo", "hi", "snap"),

@@ -96,6 +96,7 @@ class ClientSession:
         self.ack = 0
         self._join = join
         self._schema: Any = None
+        self._outdated: list[tuple[int, int, str]] = []
         self._epoch = 0
         self._next_seq = 1
         self._unacked: deque[InputItem] = deque()
@@ -225,9 +226,18 @@ class ClientSession:
 
     def _look(self, schema: Any, player: int) -> None:
         """Begin a view of rows as this schema describes them; the next frame is from nothing."""
+        if self._schema is not None and schema[1:3] != self._schema[1:3]:
+            self._blank()
         self._schema = schema
         self.schema = parse(schema)
         self.view = View(self.schema, player)
+
+    def _blank(self) -> None:
+        """Inputs and actions are others now: what waits asks for nothing, under its old seq."""
+        for at, item in enumerate(self._unacked):
+            parts = range(1, len(item.actions) + 1)
+            self._outdated += [(item.seq, part, "the game changed") for part in parts]
+            self._unacked[at] = InputItem(item.seq, None)
 
     def _frame(self, frame: Frame) -> Outcome:
         view = self.view
@@ -244,7 +254,8 @@ class ClientSession:
         every = self.welcome.send_every if self.welcome else 1
         if held and frame.base:
             self.stats.frames_skipped += max(0, (frame.tick - held) // every - 1)
-        refusals = self._refusals(frame)
+        refusals = self._outdated + self._refusals(frame)
+        self._outdated = []
         self._acked(frame.ack)
         self._since_report += max(1, (frame.tick - held) // every) if held else 1
         if self._since_report >= REPORT_FRAMES:

@@ -59,6 +59,13 @@ class Table:
             self.gone.append(row.id)
         return True
 
+    def rewrite(self) -> None:
+        """Count every row as written in this tick, whole."""
+        for row in cast("dict[int, Any]", self.rows).values():
+            if not row._mask:
+                self.dirty.append(row)
+            row._mask = self.kind._full
+
     def commit(self) -> Change | None:
         """Round, encode and forget what changed; None if nothing did."""
         if not (self.dirty or self.fresh or self.gone):

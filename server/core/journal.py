@@ -2,14 +2,20 @@
 
 ```
 record     = CRC-32 (u32, little endian) | msgpack body
-body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals, away]
-checkpoint = the same for the delta from nothing, then [[tick, refusals] ...] and the fingerprint
+body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], refusals,
+              away, written]
+checkpoint = the same for the delta from nothing, with [[tick, refusals] ...] in the place of away
 refusals   = [[player, seq, part, reason] ...]
 away       = [[nonce, reason] ...]
+written    = [version of the rules, schema with hidden fields]
 ```
 n counts the chunks in the bytes that follow it. The public part is contiguous, so that a follower
-sends it on as it is. Who was turned `away` is for the edges that asked for a seat; a checkpoint has
-other things in that place.
+sends it on as it is. Who was turned `away` is for the edges that asked for a seat.
+
+A record says how it is `written` where the one before was written otherwise, or there was none; it
+then has every row, whole. A checkpoint always says it. So whatever is read is read with the fields
+it was written with, and between two schemas there is always a record that begins anew. A record of
+neither ends after its refusals, one without `written` after `away`.
 """
 
 from __future__ import annotations
@@ -20,31 +26,41 @@ from typing import Any
 
 from shared.chunks import array_head, pack, unpack_stored
 from shared.columns import is_list
+from shared.entities import OWNER_BIT
 from shared.errors import StoreError
 from shared.game import Game
 from shared.history import Refusal
 from shared.inputs import Options
 from shared.limits import HISTORY_TICKS
-from shared.match import Chunks, Commit, Match
-from shared.schema import fingerprint
+from shared.match import NOTHING, PLAYER_TABLE, Chunks, Commit, Match
+from shared.tables import OWNED
+
+from .versions import LeftAlone
 
 FORMAT = 1
 
 
 class JournalDamaged(StoreError):
-    """Stored bytes are not what was written, or were written by another schema."""
+    """Stored bytes are not what was written."""
 
 
 def encode_record(commit: Commit, turned_away: Mapping[bytes, str] | None = None) -> bytes:
     """One tick's record, and the joins it refused: the reason by nonce."""
     away = [[nonce, reason] for nonce, reason in (turned_away or {}).items()]
-    return _sealed([*_body(commit), *([away] if away else [])])
+    more: list[Any] = [away] if away or commit.written else []
+    return _sealed([*_body(commit), *more, *([commit.written] if commit.written else [])])
 
 
 def encode_checkpoint(match: Match) -> bytes:
-    """All rows of a committed match, with what resuming clients need of the ticks before."""
+    """All rows of a committed match, with what resuming clients need of the ticks before.
+
+    Not of one whose rows were journaled by other rules or with other fields: it is to be stepped
+    first.
+    """
+    assert match.tick == 0 or not match.origin.stale, match.tick
     recent = [[tick, [list(r) for r in refusals]] for tick, refusals in match.history.recent()]
-    return _sealed([*_body(match.snapshot()), recent, fingerprint(match.game)])
+    snapshot = match.snapshot()
+    return _sealed([*_body(snapshot), recent, snapshot.written])
 
 
 def record_tick(blob: bytes) -> int:
@@ -64,11 +80,12 @@ def restore(
     """The match as of the last record, with its history.
 
     `checkpoints` come newest first, `records` in order, all those after the oldest checkpoint.
-    JournalDamaged when no checkpoint and run of records leads there.
+    JournalDamaged when no checkpoint and run of records leads there; LeftAlone for what a newer
+    release wrote. `match.origin` says which rules wrote the rows, whatever they were.
     """
     damage = JournalDamaged("no checkpoint can be read")
     last = record_tick(records[-1]) if records else 0
-    starts = _starting_points(game, checkpoints, last) if checkpoints else [None]
+    starts = _starting_points(checkpoints, last) if checkpoints else [None]
     for start in starts:
         match = Match(game, options, seed)
         try:
@@ -82,22 +99,35 @@ def restore(
 
 def apply_record(match: Match, blob: bytes) -> None:
     """Bring a match one tick further; JournalDamaged if the record is not its next tick."""
-    _take(match, blob)
+    _apply_next(match, blob)
 
 
 def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, str]]:
     """As `apply_record`, and what a follower shows of the tick: its commit, joins it refused."""
-    body = _take(match, blob)
+    body = _apply_next(match, blob)
     away: dict[bytes, str] = dict(body[6]) if body[6:] else {}
-    return _commit(body), away
+    commit = _commit(body)
+    return (commit if match.origin.translation is None else _retold(match, commit)), away
 
 
-def _take(match: Match, blob: bytes) -> Any:
+def _apply_next(match: Match, blob: bytes) -> Any:
     body = _opened(blob)
     if body[1] != match.tick + 1:
         raise JournalDamaged(f"tick {body[1]} follows tick {match.tick}")
     _apply(match, body, follows=True)
     return body
+
+
+def _retold(match: Match, commit: Commit) -> Commit:
+    """A commit of other fields in the match's own, as far as clients see it."""
+    base = match.tick - 1
+    for change in match.history.newest:
+        # A new owner gets all an owner may see, also what all saw when it was written.
+        owned = match.tables[change.table].kind._masks[OWNED]  # pyright: ignore[reportPrivateUsage]
+        change.masks = [(m | owned if m & OWNER_BIT else m, ids) for m, ids in change.masks]
+    players = match.tables[PLAYER_TABLE].rows
+    owners = {player: match.delta_owned(base, player) for player in players}
+    return Commit(match.tick, match.delta(base), owners, NOTHING, commit.refusals, commit.written)
 
 
 def _replay(match: Match, start: Any, records: Sequence[bytes], last: int) -> None:
@@ -111,7 +141,7 @@ def _replay(match: Match, start: Any, records: Sequence[bytes], last: int) -> No
         apply_record(match, record)
 
 
-def _starting_points(game: Game, checkpoints: Sequence[bytes], last: int) -> list[Any]:
+def _starting_points(checkpoints: Sequence[bytes], last: int) -> list[Any]:
     """Readable checkpoints in the order to try them.
 
     First the newest that leaves a whole history of records to replay, then what else may do where
@@ -120,12 +150,9 @@ def _starting_points(game: Game, checkpoints: Sequence[bytes], last: int) -> lis
     readable: list[Any] = []
     for blob in checkpoints:
         try:
-            body = _opened(blob)
+            readable.append(_opened(blob))
         except JournalDamaged:
             continue
-        if body[7] != fingerprint(game):
-            raise JournalDamaged("its rows were written with other fields than the game has now")
-        readable.append(body)
     far = [body for body in readable if body[1] <= last - HISTORY_TICKS]
     near = [body for body in reversed(readable) if body[1] > last - HISTORY_TICKS]
     return far + near
@@ -155,7 +182,13 @@ def _opened(blob: bytes) -> Any:
         body = unpack_stored(bytes(packed))
     except ValueError as error:
         raise JournalDamaged(f"it cannot be read: {type(error).__name__} {error}") from None
-    if not is_list(body) or not body or body[0] != FORMAT:
+    number = body[0] if is_list(body) and body else None
+    if type(number) is int and number > FORMAT:
+        raise LeftAlone(
+            f"it was written by a newer Holdfast (format {number}, this one reads {FORMAT}): "
+            "update this process"
+        )
+    if number != FORMAT:
         raise JournalDamaged(f"this is no record of format {FORMAT}, which this release reads")
     return body
 
@@ -166,7 +199,36 @@ def _apply(match: Match, body: Any, *, follows: bool) -> None:
     for count, data in parts:
         chunks += unpack_stored(array_head(count) + data)
     refusals = [Refusal(*refusal) for refusal in body[5]]
-    match.apply(body[1], chunks, refusals, follows=follows)
+    tick, origin, begins = body[1], match.origin, body[7:]
+    try:
+        if begins:
+            origin.read(begins[0])
+        elif origin.written is None:
+            raise JournalDamaged(f"nothing says with which fields tick {tick} was written")
+        told = list(origin.translated(chunks))
+    except ValueError as error:
+        raise LeftAlone(
+            f"tick {tick} was written with fields that have no place: {error}"
+        ) from None
+    if begins and follows:
+        told = _leftovers(match, told) + told
+    match.apply(tick, told, refusals, follows=follows)
+    if origin.translation is not None:
+        # What others hold of this tick was maybe shown to them with other fields.
+        match.history.floor = tick + 1
+    elif begins:
+        match.history.floor = tick
+
+
+def _leftovers(match: Match, whole: list[Any]) -> list[Any]:
+    """The end of the rows that are not in a record of all rows: its rules had no table for them."""
+    there: dict[int, set[int]] = {}
+    for index, _, *groups in whole:
+        there.setdefault(index, set()).update(*(group[1] for group in groups))
+    left = [
+        (table.index, set(table.rows) - there.get(table.index, set())) for table in match.tables
+    ]
+    return [[index, sorted(gone)] for index, gone in left if gone]
 
 
 def commit_of(blob: bytes) -> Commit:
@@ -175,11 +237,12 @@ def commit_of(blob: bytes) -> Commit:
 
 
 def _commit(body: Any) -> Commit:
-    _, tick, public, owners, server, refusals, *_ = body
+    _, tick, public, owners, server, refusals, *more = body
     return Commit(
         tick,
         Chunks(*public),
         {player: Chunks(count, data) for player, count, data in owners},
         Chunks(*server),
         tuple(Refusal(*refusal) for refusal in refusals),
+        more[1] if more[1:] else None,
     )

@@ -12,10 +12,15 @@ from shared.errors import CloseCode, RemoteError
 from shared.game import Game
 from shared.inputs import Options
 from shared.limits import NAME_CHARS_MAX
+from shared.schema import parse_fields
+from shared.translation import translate_values
+
+from .versions import LeftAlone
 
 ROOM_ID_CHARS = "23456789abcdefghjkmnpqrstuvwxyz"
 ROOM_ID_LENGTH = 20
 BOTS_MAX = 64
+META_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class RoomMeta:
-    """What a room was created with, kept beside its journal."""
+    """What a room was created with, kept beside its journal.
+
+    `declared` are the fields of its options as the schema of that day had them: by them they are
+    read when the game declares others.
+    """
 
     game: str
     options: tuple[Any, ...]
@@ -40,18 +49,28 @@ class RoomMeta:
     private: bool
     created_ms: int
     rules: str
+    declared: bytes = b""
 
     def encode(self) -> bytes:
         """As the store keeps it."""
-        seed = self.seed.to_bytes(16, "little")
-        options = list(self.options)
-        return pack(
-            [1, self.game, options, seed, self.bots, self.private, self.created_ms, self.rules]
-        )
+        about = [self.game, list(self.options), self.seed.to_bytes(16, "little"), self.bots]
+        about += [self.private, self.created_ms, self.rules, self.declared]
+        return pack([META_FORMAT, *about])
+
+    def options_of(self, game: Game) -> Options:
+        """The options the room was created with, as the game declares options now.
+
+        ValueError where they cannot be read.
+        """
+        values = list(self.options)
+        if self.declared:
+            old = parse_fields(unpack_stored(self.declared))
+            values = translate_values(old, game.options._fields, values)  # pyright: ignore[reportPrivateUsage]
+        return game.options.from_wire(values)
 
     @staticmethod
     def decode(data: bytes) -> RoomMeta:
-        """What `encode` made; ValueError if it is something else."""
+        """What `encode` made; ValueError if it is something else, LeftAlone if it is newer."""
         try:
             fields = unpack_stored(data)
         except ValueError:
@@ -66,10 +85,14 @@ class RoomMeta:
                 bool(hidden),
                 int(ms),
                 str(rules),
-                *_,
+                *rest,
             ]:
                 number = int.from_bytes(seed, "little")
-                return RoomMeta(game, tuple(fields[2]), number, bots, hidden, ms, rules)
+                options = tuple(fields[2])
+                declared = rest[0] if rest and type(rest[0]) is bytes else b""
+                return RoomMeta(game, options, number, bots, hidden, ms, rules, declared)
+            case [int(newer), *_] if newer > META_FORMAT:
+                raise LeftAlone("the room was created by a newer Holdfast: update this process")
             case _:
                 raise ValueError("not a room's description of this release")
 

@@ -161,11 +161,13 @@ class Room:
 
     def _begin(self) -> None:
         match = self.match
-        first = match.tick == 0
+        first, older = match.tick == 0, match.origin.older
         match.begin_tick()
         if first:
             match.spawn(self.game.room())
             self._call("start", self.game.start, match)
+        elif older is not None:
+            self._call("migrate", self.game.migrate, match, older)
 
     def _finish(
         self, seated: dict[bytes, int], refused: dict[bytes, str], refusals: list[Refusal]

@@ -145,6 +145,8 @@ class RoomFollower:
         """
         lost = resume.held > tick + AHEAD_TICKS_MAX
         lost = lost and not self.port.behind(resume.epoch, resume.held)
+        # What is held may have other fields than rows have here.
+        lost = lost or self.port.match.history.floor > min(resume.held, tick)
         return 0 if lost or self.port.diverged(resume.epoch, resume.held) else resume.held
 
     def holder(self, player: int) -> Talker | None:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from server.core.lobby import RoomMeta, Wish
 from server.core.ports import Census, Listed
+from server.core.versions import LeftAlone
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
 from server.store.exchange import BEAT_S, Listing, NoSeat, Process
@@ -185,7 +186,7 @@ def read_listing(listing: Listing) -> Listed | None:
                 return Listed(listing.room, listing.owner, kept, epoch, status, free, census)
             case _:
                 return None
-    except ValueError:
+    except (ValueError, LeftAlone):
         return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
+from server.core.versions import LeftAlone
 from server.host.directory import Directory, meta_key
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
@@ -18,7 +19,7 @@ from server.host.local_room import LocalRoom
 from server.host.mail import Mail
 from server.host.parts import Parts
 from server.host.phases import Phases
-from server.host.placing import Placing
+from server.host.placing import Placing, other_rules
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.host.succession import Succession
@@ -71,7 +72,7 @@ class RoomsHost:
         brains = {name: brain for name, (_, brain) in games.items()}
         self._succession = self._successions(brains, development)
         self.handover = Handover(parts, self.phases, self._succession.let_go)
-        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self.reach)
+        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self._reach)
         self.sweep = Sweep(
             parts, self.directory, take_up=self._take_up, every_time=self._look_after
         )
@@ -95,7 +96,7 @@ class RoomsHost:
             except StoreError as error:
                 self._log.warning("nothing is handed over: %s", error)
             self.phases.stop()
-            while not self._writer.failing and self._unsettled():
+            while not self._writer.failing and not all(room.settled for room in self._owned()):
                 await self._clock.sleep(0.005)
             for room in list(self._owned()):
                 owned = room.owned
@@ -135,7 +136,13 @@ class RoomsHost:
         return await self.placing.place(join)
 
     async def reach(self, room: str) -> LocalRoom | None:
-        """A room, wherever it is run, followed from here; None when there is no such room."""
+        """A room, followed from here; None if there is none, RemoteError if not here or not now."""
+        found = await self._reach(room)
+        if found is not None and not found.understood:
+            raise other_rules()
+        return found
+
+    async def _reach(self, room: str) -> LocalRoom | None:
         known = self._rooms.get(room)
         if known is not None and known.over is None:
             return known
@@ -168,9 +175,6 @@ class RoomsHost:
             room for room in self._rooms.values() if room.owned is not None and room.over is None
         ]
 
-    def _unsettled(self) -> bool:
-        return any(room.owned and not room.owned.settled for room in self._owned())
-
     def _directory(self) -> Directory:
         return Directory(
             self._parts,
@@ -186,7 +190,7 @@ class RoomsHost:
             self.directory,
             standing=standing,
             rooms=self.rooms,
-            reach=self.reach,
+            reach=self._reach,
             make=self._make,
             listed=self.listed,
         )
@@ -259,8 +263,10 @@ class RoomsHost:
                 return
             room = self._local(entry.room, meta, game)
             await self._succession.take_up(room, await self._store.load(entry.room))
-        except (StoreUnavailable, NoSuchRoom):
+        except StoreUnavailable:
             raise
+        except (LeftAlone, NoSuchRoom) as reason:
+            self._log.warning("room %s is left alone: %s", entry.room, reason)
         except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
             await self._succession.put_aside(entry.room, error)
 
@@ -269,7 +275,10 @@ class RoomsHost:
 
     def _run(self, room: LocalRoom, owned: RoomHost, due_s: float | None) -> None:
         """Step a room from now on."""
-        self._rooms[room.id] = room
+        if self._rooms.setdefault(room.id, room) is not room:
+            # A player came for it while it was taken up: that follower takes it in a moment.
+            self._succession.forget(room)
+            return
         owned.stands = meta_key(room.meta) in self.placing.standing_keys
         if self._writer.failing:
             owned.store_is(away=True)

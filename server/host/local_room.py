@@ -113,6 +113,12 @@ class LocalRoom:
         """Whether the match holds committed rows only."""
         return self._port.settled
 
+    @property
+    def understood(self) -> bool:
+        """Whether inputs and actions mean the same to the room's owner as here."""
+        mirror = self._mirror
+        return self._owned is not None or mirror is None or mirror.match.origin.asks_alike
+
     def diverged(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
         return self._port.diverged(epoch, held)

@@ -12,9 +12,11 @@ from server.host.directory import Directory, kind_key, meta_key
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
 from server.store.exchange import Listing, NoSeat
+from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.messages import Join, Role
+from shared.schema import describe
 
 # A room may fill up between being found and being joined; more often than this is no chance.
 PLACES_MAX = 5
@@ -107,6 +109,8 @@ class Placing:
         room = await self._reach(wish.room or "")
         if room is None or room.ending or room.meta.game != wish.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
+        if not room.understood:
+            raise other_rules()
         if role is Role.PLAYER and room.free_seats <= 0:
             raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
         return room
@@ -120,7 +124,7 @@ class Placing:
             if found is None:
                 return await self._make(wish)
             room = await self._reach(found)
-            if room is not None and not room.finished and room.free_seats > 0:
+            if room is not None and _fits(room):
                 return room
             # It filled up, or ended, before the directory was told; ask as somebody else.
             if room is None:
@@ -138,5 +142,16 @@ class Placing:
             wish.private,
             int(self._clock.wall_s() * 1000),
             game.version,
+            pack(describe(game)[3]),
         )
         return await self._make_room(meta, game, wish)
+
+
+def _fits(room: LocalRoom) -> bool:
+    """Whether somebody who does not mind which room can be seated in this one."""
+    return room.over is None and not room.finished and room.free_seats > 0 and room.understood
+
+
+def other_rules() -> RemoteError:
+    """For a room whose owner has other inputs: another process may serve it, or take it over."""
+    return RemoteError(CloseCode.UNAVAILABLE, "the room is run by other rules; try again", 1000)

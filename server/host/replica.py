@@ -12,6 +12,7 @@ from enum import Enum
 
 from server.core.journal import JournalDamaged, follow_record
 from server.core.ports import Publication
+from server.core.versions import LeftAlone, check_rules
 from server.store.base import Held, Record, Tail
 from server.store.exchange import NewEpoch
 from shared.limits import HISTORY_TICKS
@@ -38,6 +39,7 @@ class Replica:
         self.epoch = epoch
         # How many owners in a row took the room and committed nothing: followers wait longer then.
         self.barren_epochs = 0
+        self._left_alone: LeftAlone | None = None
         self._recent = deque(recent[-RECENT_RECORDS:], maxlen=RECENT_RECORDS)
 
     @property
@@ -67,7 +69,12 @@ class Replica:
         return self._apply(news)
 
     def catch_up(self, tail: Tail) -> Iterator[Publication]:
-        """Take in what was missed, tick by tick; `fits` says whether the copy is whole then."""
+        """Take in what was missed, tick by tick; `fits` says whether the copy is whole then.
+
+        LeftAlone if the room went on by rules that this process may not take up.
+        """
+        if self._left_alone is not None:
+            raise self._left_alone
         for record in tail.records:
             if record.tick == self.tick + 1 and record.epoch >= self.epoch:
                 if record.epoch > self.epoch:
@@ -87,6 +94,12 @@ class Replica:
     def _apply(self, record: Record) -> Publication:
         try:
             commit, refused = follow_record(self.match, record.record)
+            if commit.written is not None:
+                check_rules(self.match, "")
+        except LeftAlone as why:
+            # The match is a tick ahead of what may be shown; nobody goes on with it.
+            self._left_alone = why
+            raise JournalDamaged(str(why)) from why
         except JournalDamaged:
             raise
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:

@@ -321,7 +321,8 @@ class RoomHost:
             await self._clock.sleep(SETTLE_S)
         try:
             loaded = await self._kept.load()
-            self._room.recover(restored(self.game, self.meta, loaded))
+            # What was taken up before is read again by the same leave.
+            self._room.recover(restored(self.game, self.meta, loaded, development=True))
             return self._room.step_without(f"the game failed: {failure}")
         except (HookFailed, StoreError) as again:
             self._metrics.count("rooms_failed_total")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from server.core.journal import encode_checkpoint, restore
 from server.core.lobby import RoomMeta
 from server.core.ports import Clock
+from server.core.versions import check_rules
 from server.store.base import Loaded, Status, Store, StoreUnavailable
 from shared.errors import StoreError
 from shared.game import Game
@@ -19,15 +20,20 @@ CHECKPOINT_TICKS = 256
 RELOAD_S = 0.25
 
 
-def restored(game: Game, meta: RoomMeta, loaded: Loaded) -> Match:
-    """The match a store holds; JournalDamaged (a StoreError) where it cannot be read."""
-    return restore(
+def restored(game: Game, meta: RoomMeta, loaded: Loaded, *, development: bool = False) -> Match:
+    """The match a store holds; JournalDamaged (a StoreError) where it cannot be read.
+
+    LeftAlone for one whose rules are not this process's to run.
+    """
+    match = restore(
         game,
-        game.options.from_wire(list(meta.options)),
+        meta.options_of(game),
         meta.seed,
         [checkpoint.blob for checkpoint in loaded.checkpoints],
         [record.record for record in loaded.records],
     )
+    check_rules(match, meta.rules, development=development)
+    return match
 
 
 def first_ticks(loaded: Loaded) -> list[tuple[int, int]]:
@@ -74,7 +80,8 @@ class RoomStore:
         run ahead of their journal wait for it.
         """
         tick, newest = match.tick, self._checkpointed
-        if tick == 0 or (newest and tick - newest < HISTORY_TICKS):
+        # Rows of other rules are written by the first tick, whole, and not before.
+        if tick == 0 or match.origin.stale or (newest and tick - newest < HISTORY_TICKS):
             return
         self._checkpointed = tick
         blob = encode_checkpoint(match)

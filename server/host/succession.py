@@ -147,8 +147,11 @@ class Succession:
             return
 
     async def take_up(self, room: LocalRoom, loaded: Loaded) -> bool:
-        """Own a room from what the store has of it; False if somebody was faster."""
-        match = restored(room.game, room.meta, loaded)
+        """Own a room from what the store has of it; False if somebody was faster.
+
+        LeftAlone, before anything is written, where its rules are not this process's to run.
+        """
+        match = restored(room.game, room.meta, loaded, development=self._development)
         inbox = await self.listen(room)
         try:
             held = Held(loaded.epoch, match.tick, loaded.records[-1:])

@@ -11,6 +11,7 @@ from shared.columns import Kind
 from shared.entities import Entity, Player
 from shared.fields import Field
 from shared.game import Game
+from shared.history import Refusal
 from shared.match import Commit, Match
 
 LETTERS = "ab é中😀\x00'\"\\"
@@ -46,14 +47,19 @@ class Play:
             for name in _free(kind):
                 setattr(row, name, self.value(kind._fields[name]))
 
-    def tick(self, deeds_max: int = 12, parade: Iterable[tuple[type[Entity], str]] = ()) -> Commit:
+    def tick(
+        self,
+        deeds_max: int = 12,
+        parade: Iterable[tuple[type[Entity], str]] = (),
+        refusals: Iterable[Refusal] = (),
+    ) -> Commit:
         """One tick of up to `deeds_max` deeds, committed; `parade` names columns to write whole."""
         self.match.begin_tick()
         for kind, name in parade:
             self._write_column(kind, name)
         for _ in range(self.rng.randrange(deeds_max + 1)):
             self.rng.choice(self._deeds)()
-        return self.match.commit()
+        return self.match.commit(list(refusals))
 
     def rows(self, *, first_table: int = 0) -> list[Entity]:
         """All rows from a table on."""

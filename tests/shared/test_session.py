@@ -375,3 +375,25 @@ def test_the_states_are_those_of_the_page() -> None:
     assert [state.value for state in ClientState] == ["connecting", "live", "resuming", "gone"]
     assert Outcome().refusals == []
     assert NOTHING.count == 0
+
+
+def test_what_waits_outlives_new_fields_and_not_new_inputs() -> None:
+    session = live()
+    session.post(Steer(x=1), [(0, Say(line="hi"))])
+    said(session)
+    [kept] = [item for one in again(session, [[], *SCHEMA[1:]]) for item in one.items]
+    assert (kept.seq, kept.input is not None, len(kept.actions)) == (1, True, 1)
+    asks_else = [*SCHEMA[:2], [], SCHEMA[3]]
+    [blank] = [item for one in again(session, asks_else) for item in one.items]
+    assert (blank.seq, blank.input, blank.actions) == (1, None, ())
+    outcome = session.receive(frame(12, 0, ADA, ack=1))
+    assert outcome.refusals == [(1, 1, "the game changed")]
+    assert session.waiting == 0
+    assert session.receive(frame(13, 12, ADA, ack=1)).refusals == []
+
+
+def again(session: ClientSession, schema: Any) -> list[Any]:
+    """The session is welcomed with this schema; what it repeats."""
+    tables = schema[0] or [[*table[:2], table[2][:1]] for table in SCHEMA[0]]
+    session.receive(welcome(epoch=4, schema=[tables, *schema[1:]]))
+    return said(session)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast import Options, fixed, flag, u8
 from server.core.lobby import (
     BOTS_MAX,
     ROOM_ID_CHARS,
@@ -21,10 +22,12 @@ from server.core.lobby import (
     read_wish,
     room_id,
 )
+from server.core.versions import LeftAlone
 from server.store.base import ROOM_ID
 from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError
 from shared.limits import NAME_CHARS_MAX
+from shared.schema import describe
 from tests.server.core.yard import Rules, Yard
 
 GAME = Yard()
@@ -108,12 +111,12 @@ def test_an_id_is_one_here_where_it_is_one_in_the_store(text: str) -> None:
 def test_what_a_room_is_kept_with_is_read_back(
     game: str, options: list[int], seed: int, bots: int, private: bool
 ) -> None:
-    meta = RoomMeta(game, tuple(options), seed, bots, private, 1_700_000_000_123, "2")
+    meta = RoomMeta(game, tuple(options), seed, bots, private, 1_700_000_000_123, "2", b"\x90")
     assert RoomMeta.decode(meta.encode()) == meta
 
 
 def test_what_later_releases_append_is_ignored() -> None:
-    fields: list[object] = [1, "yard", [], bytes(16), 0, False, 5, "1"]
+    fields: list[object] = [1, "yard", [], bytes(16), 0, False, 5, "1", b"\x90"]
     assert RoomMeta.decode(pack([*fields, "more"])) == RoomMeta.decode(pack(fields))
 
 
@@ -124,7 +127,7 @@ def test_what_later_releases_append_is_ignored() -> None:
         b"\xc1",
         pack([]),
         pack("yard"),
-        pack([2, "yard", [], bytes(16), 0, False, 5, "1"]),
+        pack([0, "yard", [], bytes(16), 0, False, 5, "1"]),
         pack([1, "yard", [], bytes(16), 0, False, 5]),
         pack([1, "yard", {}, bytes(16), 0, False, 5, "1"]),
         pack([1, "yard", [], "seed", 0, False, 5, "1"]),
@@ -133,6 +136,32 @@ def test_what_later_releases_append_is_ignored() -> None:
 def test_what_is_no_rooms_description_is_told(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a room's description of this release"):
         RoomMeta.decode(data)
+
+
+def test_a_newer_releases_room_is_left_alone() -> None:
+    with pytest.raises(LeftAlone, match="created by a newer Holdfast"):
+        RoomMeta.decode(pack([2, {"game": "yard"}]))
+
+
+def test_options_are_read_by_name_when_the_game_declares_others() -> None:
+    class Now(Options):
+        fog: bool = flag(True)
+        size: float = fixed(1 / 8, 1.0)
+
+    class Changed(Options):
+        start: int = u8(9)
+        size: float = fixed(1 / 4, 2.0)
+
+    declared = pack(describe(GAME)[3])
+    values = tuple(Rules(start="calm", size=3.25).to_wire())
+    meta = RoomMeta("yard", values, 1, 0, False, 5, "1", declared)
+    assert meta.options_of(GAME) == Rules(start="calm", size=3.25)
+    now = type("Other", (Yard,), {"options": Now})()
+    assert meta.options_of(now) == Now(fog=True, size=3.25)
+    changed = type("Other", (Yard,), {"options": Changed})()
+    assert meta.options_of(changed) == Changed(start=9, size=3.25)
+    with pytest.raises(ValueError, match="expected a list of 2 values"):
+        RoomMeta("yard", (), 1, 0, False, 5, "1").options_of(GAME)
 
 
 def test_the_fullest_open_room_is_found() -> None:

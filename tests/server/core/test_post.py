@@ -63,7 +63,7 @@ def test_inputs_are_read_by_the_rooms_game() -> None:
         item(GAME, 8),
         item(GAME, 9, None, "hi")._replace(seen=ENTITY_ID_MAX),
     )
-    asked = [Asked(3, items), Leaving(3)]
+    asked: list[Request] = [Asked(3, items), Leaving(3)]
     assert decode_letter(encode_letter("edge", asked, GAME), GAME) == ("edge", asked)
     with pytest.raises(ValueError, match="not a request"):
         decode_letter(encode_letter("edge", asked, GAME))

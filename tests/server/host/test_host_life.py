@@ -11,7 +11,7 @@ from server.core.presence import PRESENCE_S
 from server.store.base import Status as StoredStatus
 from server.store.base import StoreCorrupt, StoreUnavailable
 from shared.errors import CloseCode, RemoteError
-from tests.server.core.yard import Cave, Dot, Yard
+from tests.server.core.yard import Cave, Yard
 from tests.server.host.rig import MoodyStore, Rig, Watcher, join, owned, player, post
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually
@@ -79,25 +79,6 @@ def test_only_live_rooms_of_games_served_here_are_taken_up(
             strange.id: StoredStatus.QUARANTINED,
         }
         assert kept.records, "the journal is kept"
-        await heir.stop()
-
-    virtually(scenario())
-
-
-def test_a_room_of_other_fields_is_quarantined() -> None:
-    class Wide(Yard):
-        entities = (Dot, *Yard.entities[1:2])
-
-    async def scenario() -> None:
-        store = MoodyStore()
-        rig = await Rig(store=store).start()
-        await rig.room("Ada")
-        await rig.seconds(0.5)
-        await rig.stop()
-        heir = await Rig({"yard": Wide()}, store=store, seed=2).start()
-        assert heir.host.rooms() == []
-        [entry] = await store.rooms()
-        assert entry.status is StoredStatus.QUARANTINED
         await heir.stop()
 
     virtually(scenario())
