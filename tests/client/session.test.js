@@ -381,6 +381,19 @@ test("a schema that changed empties the view and what was queued", () => {
   assert.ok(news(session).includes("schema"));
 });
 
+test("a schema with other fields and the same inputs keeps what was queued", () => {
+  const session = live();
+  const heard = [];
+  session.sampler = () => ({ x: 1 });
+  session.act("Leap", {}, (outcome) => heard.push(outcome));
+  session.receive(frame(11, 10), 550);
+  const [[, , item]] = sent(session);
+  session.receive(room(9, 0, [SCHEMA[0].slice(0, 2), ...SCHEMA.slice(1)]), 0);
+  assert.deepEqual([session.view.schema.tables.length, session.held], [2, 0]);
+  assert.deepEqual(sent(session), [[3, 0, item]]);
+  assert.deepEqual(heard, []);
+});
+
 test("what is counted", () => {
   const session = live();
   session.receive(frame(12, 10), 80);
