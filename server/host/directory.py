@@ -84,13 +84,21 @@ class Directory:
 
     async def announce(self, promised: str = "") -> None:
         """Tell of every room that changed; of `promised`, made for somebody, one seat less."""
-        changed: list[Listing] = []
+        changed: list[tuple[LocalRoom, Listing]] = []
         for room in self._rooms():
             listing = self._listing(room, promised)
             if listing is not None:
-                changed.append(listing)
-        if changed:
-            await self._exchange.announce(changed)
+                changed.append((room, listing))
+        if not changed:
+            return
+        try:
+            await self._exchange.announce([listing for _, listing in changed])
+        except StoreError:
+            # Nobody heard of it, also not of the seats whose promises are over.
+            for room, listing in changed:
+                self._told.pop(room.id, None)
+                room.seated[:0] = listing.seated
+            raise
 
     async def sleeping(self, room: LocalRoom) -> None:
         """A room fell asleep: it is found by its id alone."""

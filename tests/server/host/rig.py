@@ -166,6 +166,11 @@ class Rig:
         await self.host.start()
         return self
 
+    async def beside(self, seed: int, **wishes: Any) -> Rig:
+        """One more process over the same store."""
+        rig = Rig(self.host.games, store=self.store, exchange=self.exchange, seed=seed, **wishes)
+        return await rig.start()
+
     async def enter(self, name: str, game: str = "yard", **options: Any) -> RoomHost:
         """Place a player and ask for the seat."""
         room = await self.host.place(join(name, game, **options))
