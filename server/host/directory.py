@@ -11,6 +11,7 @@ from server.core.ports import Census, Listed
 from server.core.versions import LeftAlone
 from server.host.local_room import LocalRoom
 from server.host.parts import Parts
+from server.store.base import RoomEntry
 from server.store.exchange import BEAT_S, Listing, NoSeat, Process
 from shared.chunks import pack, unpack_stored
 from shared.errors import StoreError
@@ -105,6 +106,13 @@ class Directory:
         self._told.pop(room.id, None)
         about = _about(room, ASLEEP, self._clock.wall_s())
         await self._exchange.announce([Listing(room.id, "", 0, "", about)])
+
+    async def slept(self, entry: RoomEntry) -> None:
+        """A room was found asleep in the store: as `sleeping`, from now on."""
+        numbers = [entry.tick, 0, 0, 0]
+        wall_s = self._clock.wall_s()
+        about = pack([entry.meta, ASLEEP, entry.epoch, 0, numbers, False, 0.0, wall_s])
+        await self._exchange.announce([Listing(entry.room, "", 0, "", about)])
 
     async def gone(self, room: str) -> None:
         """A room is over."""

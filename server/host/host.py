@@ -243,6 +243,8 @@ class RoomsHost:
         if loaded.status is StoredStatus.ASLEEP:
             if self._draining or not await self._succession.take_up(room, loaded):
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
+            if room.owned is None:
+                raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
             return room
         await self._succession.follow(room)
         self._rooms[name] = room

@@ -123,7 +123,13 @@ class Placing:
             found = await self._directory.seat(wish, nonce)
             if found is None:
                 return await self._make(wish)
-            room = await self._reach(found)
+            try:
+                room = await self._reach(found)
+            except RemoteError as error:
+                if error.code is not CloseCode.GAME_FAILED:
+                    raise
+                # It was put aside, and whoever announced it has died of it.
+                room = None
             if room is not None and _fits(room):
                 return room
             # It filled up, or ended, before the directory was told; ask as somebody else.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from server.host.directory import ASLEEP, Directory, read_listing, told_at
 from server.host.parts import Parts
-from server.store.base import RoomEntry, Status
+from server.store.base import NoSuchRoom, RoomEntry, Status
 from server.store.exchange import Listing
 from shared.errors import StoreError
 
@@ -62,6 +62,13 @@ class Sweep:
             await self._take(
                 [one for one in entries if one.status is Status.LIVE and one.owner not in living]
             )
+            sleeping = {one.room for one in listings if not one.owner}
+            for entry in entries:
+                if entry.status is Status.ASLEEP and entry.room not in sleeping:
+                    # Nobody said so: its owner died, or the directory forgets with its process.
+                    await self._directory.slept(entry)
+                elif entry.status is Status.QUARANTINED and entry.room in orphans:
+                    await self._directory.gone(entry.room)
         await self._expire([one for one in listings if not one.owner])
         await self._every_time(listings)
 
@@ -92,13 +99,23 @@ class Sweep:
                 continue
             if now_s - told_at(listing) > ASLEEP_KEEP_S:
                 try:
-                    loaded = await self._store.acquire(listing.room, self._name)
-                    if loaded.status is Status.ASLEEP:
-                        await self._store.set_status(listing.room, loaded.epoch, Status.CLOSED)
-                        self._log.info("room %s slept for too long, it is closed", listing.room)
-                    else:
-                        await self._store.release(listing.room, loaded.epoch)
-                        continue
+                    closed = await self._close(listing.room)
                 except StoreError as error:
                     self._log.warning("room %s: %s", listing.room, error)
-                await self._directory.gone(listing.room)
+                    continue
+                if closed:
+                    await self._directory.gone(listing.room)
+
+    async def _close(self, room: str) -> bool:
+        """Close a room that sleeps still; whether it is over, or put aside."""
+        try:
+            # To acquire would take the room from who has woken it.
+            status = (await self._store.load(room)).status
+            if status is not Status.ASLEEP:
+                return status is Status.QUARANTINED
+            loaded = await self._store.acquire(room, self._name)
+            await self._store.set_status(room, loaded.epoch, Status.CLOSED)
+        except NoSuchRoom:
+            return True
+        self._log.info("room %s slept for too long, it is closed", room)
+        return True

@@ -20,6 +20,7 @@ from server.host.local_room import LocalRoom
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.store.base import Append, Loaded, StoreUnavailable
+from server.store.exchange import Listing, NoSeat, Process
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
 from shared.errors import CloseCode, StoreError
@@ -79,6 +80,44 @@ class MoodyStore(MemoryStore):
             raise StoreUnavailable("gone fishing")
         if self.broken is not None:
             raise self.broken
+
+
+class MoodyExchange(MemoryExchange):
+    """An exchange whose directory is away, as told; news and letters go on."""
+
+    away = False
+
+    async def processes(self) -> list[Process]:
+        self._mood()
+        return await super().processes()
+
+    async def beat(self, process: Process) -> None:
+        self._mood()
+        await super().beat(process)
+
+    async def announce(self, listings: Sequence[Listing]) -> None:
+        self._mood()
+        await super().announce(listings)
+
+    async def listings(self) -> list[Listing]:
+        self._mood()
+        return await super().listings()
+
+    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
+        self._mood()
+        return await super().find_seat(key, nonce)
+
+    async def delist(self, room: str) -> None:
+        self._mood()
+        await super().delist(room)
+
+    async def depart(self, name: str) -> None:
+        self._mood()
+        await super().depart(name)
+
+    def _mood(self) -> None:
+        if self.away:
+            raise StoreUnavailable("no directory")
 
 
 class Watcher:
@@ -188,6 +227,11 @@ class Rig:
         await self.ticks(room, 1)
         self.present(room, {player.id for player in room.match.players if not player.bot})
         return room, watcher
+
+    def local(self, room: RoomHost) -> LocalRoom:
+        """A room as this process has it."""
+        [local] = [one for one in self.host.rooms() if one.id == room.id]
+        return local
 
     def owned(self) -> list[RoomHost]:
         """The rooms that run here."""

@@ -229,6 +229,24 @@ def test_a_sleeping_room_is_woken_once_however_many_come_back_to_it() -> None:
     virtually(scenario())
 
 
+def test_a_sleeping_room_that_has_killed_too_many_is_put_aside_instead_of_woken() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, last = await asleep(rig)
+        kept = rig.store._rooms[room.id]
+        # It slept, but its last owner died before it could say that it has none.
+        kept.owner, kept.recoveries, kept.counted_at = "host-1", RECOVERIES_MAX - 1, last
+        with pytest.raises(RemoteError) as raised:
+            await rig.host.reach(room.id)
+        assert raised.value.code is CloseCode.GAME_FAILED
+        await rig.seconds(0.1)
+        assert await status(rig.store) is Status.QUARANTINED
+        assert rig.host.rooms() == []
+        await rig.stop()
+
+    virtually(scenario())
+
+
 def test_a_process_that_drains_wakes_nothing() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
