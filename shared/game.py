@@ -199,12 +199,13 @@ class Game:
 def _check_versions(name: str, version: object, compatible: object) -> None:
     if not _is_version(version):
         raise ConfigError(f"{name}.version is {version!r}; expected a text, as in version = '2'")
-    if not (isinstance(compatible, tuple) and all(map(_is_version, compatible))):
+    older = cast("tuple[object, ...]", compatible) if isinstance(compatible, tuple) else None
+    if older is None or not all(map(_is_version, older)):
         raise ConfigError(
             f"{name}.compatible is {compatible!r}; name the older versions in a tuple, as in "
             "compatible = '1',"
         )
-    if version in compatible:
+    if version in older:
         raise ConfigError(f"{name}.compatible names {version!r}, which is its own version")
 
 

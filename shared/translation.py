@@ -89,7 +89,7 @@ class Translation:
     def __init__(self, old: Schema, game: Game) -> None:
         self.removed: list[str] = []
         self.lossy: list[str] = []
-        self._readings = [
+        self._readings: list[_Reading] = [
             self._reading(index, table, game) for index, table in enumerate(old.tables)
         ]
 
@@ -99,7 +99,9 @@ class Translation:
         ValueError where a value that should fit does not.
         """
         told: list[list[Any]] = []
-        for index, gone, *groups in chunks:
+        for chunk in chunks:
+            index: int = chunk[0]
+            gone, groups = chunk[1], chunk[2:]
             reading = self._readings[index]
             former.drop(reading.name, gone)
             read = [reading.group(group[0], group[1], group[2:], former) for group in groups]

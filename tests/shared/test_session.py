@@ -383,7 +383,7 @@ def test_what_waits_outlives_new_fields_and_not_new_inputs() -> None:
     said(session)
     [kept] = [item for one in again(session, [[], *SCHEMA[1:]]) for item in one.items]
     assert (kept.seq, kept.input is not None, len(kept.actions)) == (1, True, 1)
-    asks_else = [*SCHEMA[:2], [], SCHEMA[3]]
+    asks_else: list[Any] = [*SCHEMA[:2], [], SCHEMA[3]]
     [blank] = [item for one in again(session, asks_else) for item in one.items]
     assert (blank.seq, blank.input, blank.actions) == (1, None, ())
     outcome = session.receive(frame(12, 0, ADA, ack=1))

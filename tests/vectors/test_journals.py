@@ -20,7 +20,7 @@ from shared.game import Game
 from shared.match import Match
 from tests.shared.later import LaterZoo
 from tests.shared.reference import exactly
-from tests.vectors.journals import FOLDER, game_of, main, rows_of
+from tests.vectors.journals import FOLDER, Rows, game_of, main, rows_of
 
 RELEASES = ["0.1"]
 FILES = [
@@ -56,10 +56,15 @@ class Kept:
             for row in rows.values():
                 for added in row.keys() - first.keys():
                     del row[added]
-        assert exactly(found) == exactly(wanted)
+        assert exactly(by_number(found)) == exactly(by_number(wanted))
         assert [[tick, list(one)] for tick, many in match.history.recent() for one in many] == (
             self.content["refusals"]
         )
+
+
+def by_number(rows: Rows) -> dict[str, dict[int, dict[str, Any]]]:
+    """Rows of a file by their ids, which JSON keeps as text."""
+    return {name: {int(n): row for n, row in table.items()} for name, table in rows.items()}
 
 
 @pytest.fixture(params=FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from copy import deepcopy
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
 
-from holdfast import SERVER, Entity, Game, Input, Inputs, Match, Options, u8, u16
+from holdfast import SERVER, Entity, Game, Input, Inputs, Match, Options, Player, u8, u16
 from server.core.fanout import Fanout
 from server.core.hooks import HookFailed
 from server.core.journal import (
@@ -18,14 +20,17 @@ from server.core.journal import (
     follow_record,
     restore,
 )
-from server.core.room import Room
+from server.core.room import Room, SeatRequest
 from server.core.versions import LeftAlone, check_rules, may_take_up
-from shared.chunks import pack, unpack_stored
+from shared.chunks import pack, pack_chunk, unpack_stored
+from shared.entities import EntityMeta
 from shared.errors import ConfigError
+from shared.match import Chunks
 from shared.messages import Frame, decode_from_server
 from shared.schema import describe, parse
 from shared.server_session import ServerSession
 from shared.view import View
+from tests.shared.ends import opened
 from tests.shared.later import LaterZoo
 from tests.shared.play import Play
 from tests.shared.reference import exactly, held, seen, whole
@@ -178,13 +183,12 @@ class Tanks(Game):
 
 def changed(migrate: Any = None, **fields: Any) -> Any:
     """The tanks with these fields, of this version, and maybe with a `migrate`."""
-    parts: dict[str, Any] = {
-        key: fields.pop(key) for key in ("version", "compatible") if key in fields
-    }
-    meta: Any = type(Entity)
-    kind = meta("Tank", (Entity,), {**fields})
+    named = [key for key in ("version", "compatible") if key in fields]
+    parts: dict[str, Any] = {key: fields.pop(key) for key in named}
+    kind = EntityMeta("Tank", (Entity,), fields)
     hook: dict[str, Any] = {"migrate": migrate} if migrate else {}
-    return type("Tanks", (Tanks,), {"entities": (kind,), **parts, **hook})()
+    attributes: dict[str, Any] = {"entities": (kind,), **parts, **hook}
+    return type("Tanks", (Tanks,), attributes)()
 
 
 def keep(self: Game, match: Match, version: str) -> None:
@@ -293,6 +297,26 @@ def test_rows_that_nobody_described_are_not_guessed_at() -> None:
     journal = Journal(1, 3)
     with pytest.raises(JournalDamaged, match="nothing says with which fields tick 1 was written"):
         follow_record(Match(Zoo(), Options(), 1), undescribed(journal.records[0]))
+
+
+def test_players_of_before_a_column_of_ours_keep_what_else_they_had() -> None:
+    """As when the last of them came: the other columns, hidden ones too, are all there."""
+    old = Room("tankstanks", Match(Tanks(), Options(), 1), 1)
+    old.join(SeatRequest(b"n" * 16, "Ada", "ada@example"))
+    step = old.step()
+    newest, bit = list(Player._fields)[-1], len(Player._fields)
+    before: list[Any] = deepcopy(step.commit.written or [])
+    before[1][0][1][2] = [entry for entry in before[1][0][1][2] if entry[1] != newest]
+    hidden: list[bytes] = []
+    for index, gone, *groups in opened(step.commit.server):
+        without = [[g[0] & ~(1 << bit), *g[1:-1]] for g in groups]
+        hidden.append(pack_chunk(index, list(gone), without if index == 1 else groups))
+    commit = replace(step.commit, server=Chunks.of(hidden), written=before)
+    match = read(Tanks(), [encode_record(commit)])
+    assert match.origin.stale
+    assert whole(match) == whole(old.match)
+    [ada] = match.players
+    assert (ada.name, ada.nonce, ada.identity) == ("Ada", (b"n" * 16).hex(), "ada@example")
 
 
 def undescribed(record: bytes) -> bytes:
