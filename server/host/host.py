@@ -154,7 +154,7 @@ class RoomsHost:
             task.add_done_callback(lambda _: self._reaching.pop(room, None))
         try:
             return await asyncio.shield(task)
-        except StoreError as error:
+        except (StoreError, ValueError) as error:
             self._log.warning("room %s cannot be followed: %s", room, error)
             raise RemoteError(CloseCode.UNAVAILABLE, "the room cannot be read now", 1000) from None
 
@@ -201,13 +201,10 @@ class RoomsHost:
             brains,
             spawn=self._spawn,
             run=self._run,
-            letter=self._letter,
+            letter=lambda room, letter: self._mail.to_room(room, letter),
             may_take=lambda: not self._draining,
             development=development,
         )
-
-    def _letter(self, room: LocalRoom, letter: bytes) -> None:
-        self._mail.to_room(room, letter)
 
     def _takes_more(self) -> bool:
         return not self._draining and len(self._owned()) < self._rooms_max

@@ -33,7 +33,6 @@ from shared.messages import Status
 # How often what does not show is asked again, and silence judged while something is under way.
 REPEAT_S, BUSY_S = 0.25, 0.05
 
-
 Work = Coroutine[Any, Any, None]
 
 
@@ -74,7 +73,6 @@ class Mirror:
         self._won = won
         self._letters = letters
         self._may_take = may_take
-        self.starts: list[tuple[int, int]] = []
         self._subscription: Subscription | None = None
         self._waiting: list[News | Gap] = []
         self._busy = True
@@ -123,7 +121,7 @@ class Mirror:
 
     def diverged(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
-        return diverges(self.starts, epoch, held)
+        return self.replica is not None and diverges(self.replica.starts, epoch, held)
 
     def behind(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch has heard what is not heard here."""
@@ -175,8 +173,11 @@ class Mirror:
         self._silence.heard_s = self._clock.now()
         if self._busy:
             self._waiting.append(news)
-        else:
+            return
+        try:
             self._take(news)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
+            self._failed(error)
 
     def _settle(self) -> None:
         """The copy is whole: take in what was heard meanwhile."""
@@ -213,7 +214,6 @@ class Mirror:
                     self._begin(self._catch_up())
 
     def _show(self, publication: Publication) -> None:
-        self._note_epoch()
         if self.status is not Status.LIVE:
             self._change(Status.LIVE)
         self._follower.published(publication)
@@ -223,11 +223,6 @@ class Mirror:
         self._silence.be_patient(self.replica.barren_epochs if self.replica else 0)
         self._post(self._outbox.everything())
         self._follower.changed(self.status)
-
-    def _note_epoch(self) -> None:
-        if not self.starts or self.starts[-1][0] < self.epoch:
-            self.starts.append((self.epoch, self.match.tick))
-            del self.starts[:-16]
 
     def _change(self, status: Status) -> None:
         self.status = status
@@ -281,8 +276,8 @@ class Mirror:
         """Rows from the store: the newest checkpoint, and the journal behind it."""
         loaded = await self._store.load(self.id)
         match = restored(self.game, self.meta, loaded)
-        self.replica = Replica(match, loaded.epoch, match.tick, loaded.records)
-        self.starts = first_ticks(loaded)
+        starts = first_ticks(loaded)
+        self.replica = Replica(match, loaded.epoch, match.tick, loaded.records, starts)
 
     async def _watch(self) -> None:
         """Repeat what does not show, report who is here, and notice when the owner falls silent."""
@@ -344,6 +339,10 @@ class Mirror:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._log.critical("room %s: following it failed", self.id, exc_info=task.exception())
-            self._end(CloseCode.UNAVAILABLE, "the server failed; try again")
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self._log.critical("room %s: following it failed", self.id, exc_info=error)
+        self._end(CloseCode.UNAVAILABLE, "the server failed; try again")

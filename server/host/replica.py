@@ -7,7 +7,7 @@ Whatever else it hears that is not old makes it *behind*: somebody must read the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from server.core.journal import JournalDamaged, follow_record
@@ -22,6 +22,10 @@ RECENT_RECORDS = 64
 """Kept to bring back a journal's lost end: 3 s at 20 Hz; a store that syncs each second loses 2."""
 
 
+STARTS_KEPT = 16
+"""Owners that are remembered, for sessions that come back with what one of them said."""
+
+
 class Heard(Enum):
     """What a piece of news came to, where it was no tick to show."""
 
@@ -31,10 +35,21 @@ class Heard(Enum):
 
 
 class Replica:
-    """A match as of a committed tick, the epoch it is under, and its newest records."""
+    """A match as of a committed tick, the epoch it is under, and its newest records.
 
-    def __init__(self, match: Match, epoch: int, tick: int, recent: tuple[Record, ...]) -> None:
+    `starts` are the epochs known of and their first ticks, rising.
+    """
+
+    def __init__(
+        self,
+        match: Match,
+        epoch: int,
+        tick: int,
+        recent: tuple[Record, ...],
+        starts: Sequence[tuple[int, int]] = (),
+    ) -> None:
         assert match.tick == tick, (match.tick, tick)
+        self.starts = list(starts)
         self.match = match
         self.epoch = epoch
         # How many owners in a row took the room and committed nothing: followers wait longer then.
@@ -107,6 +122,9 @@ class Replica:
             raise JournalDamaged(f"tick {record.tick} does not fit: {error}") from error
         self.barren_epochs = 0
         self._recent.append(record)
+        if not self.starts or self.starts[-1][0] < record.epoch:
+            self.starts.append((record.epoch, record.tick))
+            del self.starts[:-STARTS_KEPT]
         gone = [n for c in self.match.history.newest if c.table == PLAYER_TABLE for n in c.gone]
         return Publication(commit, {}, refused, tuple(gone))
 

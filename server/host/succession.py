@@ -127,7 +127,7 @@ class Succession:
         """Follow what was owned a moment ago: its rows are whole, and so are kept."""
         self._close_inbox(room)
         match = owned.match
-        await self.follow(room, Replica(match, owned.epoch, match.tick, ()))
+        await self.follow(room, Replica(match, owned.epoch, match.tick, (), owned.starts))
 
     async def lost(self, room: LocalRoom) -> None:
         """Another process took the room: what was stepped here and refused never was."""
@@ -199,13 +199,15 @@ class Succession:
 
     def _won(self, room: LocalRoom, mirror: Mirror, taken: Taken, due_s: float | None) -> None:
         inbox, mirror.inbox = mirror.inbox, None
+        replica = mirror.replica
         assert inbox is not None
+        assert replica is not None
         mirror.stop_soon()
         if self._is_hopeless(room, taken):
             inbox.cancel()
             room.ended(CloseCode.GAME_FAILED, FAILED)
             return
-        owned = self.owner_of(room, mirror.match, taken.epoch, inbox, starts=mirror.starts)
+        owned = self.owner_of(room, replica.match, taken.epoch, inbox, starts=replica.starts)
         self._begin(room, owned, due_s)
 
     def _begin(self, room: LocalRoom, owned: RoomHost, due_s: float | None) -> None:

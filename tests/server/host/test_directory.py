@@ -27,7 +27,7 @@ from server.store.base import StoreUnavailable
 from server.store.exchange import BEAT_S, PROCESS_TTL_S, Listing, Process
 from server.store.memory_exchange import MemoryExchange
 from shared.chunks import pack
-from tests.server.core.yard import Yard, nonce
+from tests.server.core.yard import Rules, Yard, nonce
 from tests.server.host.rig import Rig
 from tests.simulation.loop import virtually
 
@@ -73,7 +73,7 @@ def wish(**options: Any) -> str:
 def test_rooms_of_one_kind_are_those_a_wish_fits() -> None:
     assert wish() == meta_key(meta()) != ""
     assert wish(bots=2) == meta_key(meta(bots=2))
-    assert wish(size=5) == meta_key(meta(options=tuple(GAME.options(size=1.25).to_wire())))
+    assert wish(size=5) == meta_key(meta(options=tuple(Rules(size=1.25).to_wire())))
     kinds = [wish(), wish(bots=2), wish(size=5), wish(start="x"), meta_key(meta(game="cave"))]
     assert len(set(kinds)) == 5
     # Whatever else a room has, it is of the same kind.

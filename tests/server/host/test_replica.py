@@ -7,7 +7,7 @@ import pytest
 from holdfast import Entity, Match, Player, u16
 from server.core.journal import JournalDamaged, encode_record
 from server.core.ports import Publication
-from server.host.replica import RECENT_RECORDS, Heard, Replica
+from server.host.replica import RECENT_RECORDS, STARTS_KEPT, Heard, Replica
 from server.store.base import Held, Record, Status, Tail
 from server.store.exchange import NewEpoch
 from tests.server.core.yard import Ground, Yard, nonce
@@ -135,6 +135,26 @@ def test_what_was_missed_is_taken_in_tick_by_tick_through_every_epoch() -> None:
     assert owner.same()
     assert (owner.replica.fits(tail), owner.replica.epoch) == (True, 11)
     assert owner.replica.barren_epochs == 1, "of the last owner nothing is there"
+
+
+def test_the_first_ticks_of_epochs_are_remembered_for_those_who_come_back() -> None:
+    owner = Owner()
+    owner.told(2)
+    owner.replica.take(NewEpoch(6, 2, "luckless"))
+    owner.replica.take(NewEpoch(7, 2, "heir"))
+    owner.epoch = 7
+    owner.told(3)
+    owner.tick()
+    owner.epoch = 9
+    owner.tick()
+    list(owner.replica.catch_up(owner.tail(*owner.records[5:])))
+    assert owner.replica.starts == [(5, 1), (7, 3), (9, 7)], "of those that committed something"
+    for epoch in range(10, 10 + STARTS_KEPT):
+        owner.replica.take(NewEpoch(epoch, owner.ground.match.tick, "heir"))
+        owner.epoch = epoch
+        owner.told()
+    assert len(owner.replica.starts) == STARTS_KEPT
+    assert owner.replica.starts[-1] == (9 + STARTS_KEPT, owner.ground.match.tick)
 
 
 def test_a_tail_that_leads_elsewhere_says_so() -> None:
