@@ -66,12 +66,14 @@ class Directory:
         """Beat and announce until cancelled."""
         beat_s = self._clock.now() - BEAT_S
         while True:
+            beats = self._clock.now() - beat_s >= BEAT_S
             try:
-                if self._clock.now() - beat_s >= BEAT_S:
+                if beats:
                     beat_s = self._clock.now()
                     await self.beat()
                 await self.announce()
-                self._away = False
+                # Where nothing changed, nothing was asked of the directory but the beat.
+                self._away = self._away and not beats
             except StoreError as error:
                 if not self._away:
                     self._log.warning("the directory is away: %s", error)
@@ -154,7 +156,7 @@ class Directory:
         # The tick is not among what counts as change, but is told once a second.
         second = census.tick // room.game.tick_rate
         people = (census.players, census.bots, census.spectators)
-        state = (free, people, census.finished, room.status.name, room.epoch + second)
+        state = (free, people, census.finished, room.status.name, room.epoch, second)
         if self._told.get(room.id) == state and not room.seated:
             return None
         self._told[room.id] = state

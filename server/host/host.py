@@ -237,14 +237,13 @@ class RoomsHost:
         meta = RoomMeta.decode(loaded.meta)
         game = self.placing.served(meta.game)
         room = self._local(name, meta, game)
-        if loaded.status is StoredStatus.ASLEEP:
-            if self._draining or not await self._succession.take_up(room, loaded):
-                raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
-            if room.owned is None:
-                raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
-            return room
-        await self._succession.follow(room)
-        self._rooms[name] = room
+        if loaded.status is not StoredStatus.ASLEEP:
+            await self._succession.follow(room)
+            self._rooms[name] = room
+        elif self._draining or not await self._succession.take_up(room, loaded):
+            raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
+        elif room.owned is None:
+            raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         return room
 
     async def _take_up(self, entry: RoomEntry) -> None:

@@ -262,3 +262,24 @@ def test_a_listing_of_a_room_nobody_can_describe_is_passed_over() -> None:
         await rig.stop()
 
     virtually(scenario())
+
+
+def test_that_the_directory_is_away_is_said_once_also_where_there_is_nothing_to_tell(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        board = Board()
+        rig = await Rig(exchange=board).start()
+        board.away = True
+        with caplog.at_level(logging.WARNING):
+            await rig.seconds(5)
+            assert caplog.text.count("the directory is away") == 1
+            board.away = False
+            await rig.seconds(2)
+            board.away = True
+            await rig.seconds(5)
+        assert caplog.text.count("the directory is away") == 2, "the second time is another"
+        board.away = False
+        await rig.stop()
+
+    virtually(scenario())

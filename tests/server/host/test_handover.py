@@ -43,12 +43,6 @@ class Ear:
         return [round(b - a, 4) for a, b in zip(self.times, self.times[1:], strict=False)]
 
 
-async def beside(rig: Rig, seed: int) -> Rig:
-    """One more process over the same store."""
-    games = dict(rig.host.games)
-    return await Rig(games, store=rig.store, exchange=rig.exchange, seed=seed).start()
-
-
 async def played(rig: Rig, name: str = "Ada") -> LocalRoom:
     """A room with somebody in it."""
     room, _ = await rig.room(name, private=True)
@@ -59,7 +53,7 @@ async def played(rig: Rig, name: str = "Ada") -> LocalRoom:
 def test_no_tick_is_missed_and_none_comes_late() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         ear = await Ear(one).open(room.id)
         followed = await two.host.reach(room.id)
@@ -87,7 +81,7 @@ def test_no_tick_is_missed_and_none_comes_late() -> None:
 def test_a_process_that_does_not_follow_is_asked_to_before_the_room_is_let_go() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         ear = await Ear(one).open(room.id)
         asked: list[bytes] = []
@@ -108,7 +102,7 @@ def test_a_process_that_does_not_follow_is_asked_to_before_the_room_is_let_go() 
 def test_the_process_with_the_fewest_rooms_is_asked_first_and_one_that_is_named_alone() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two, three = await beside(one, 2), await beside(one, 3)
+        two, three = await one.beside(2), await one.beside(3)
         rooms = [await played(one, name) for name in ("Ada", "Bob", "Cid")]
         await played(two, "Dan")
         await one.seconds(1)
@@ -130,7 +124,7 @@ def test_the_process_with_the_fewest_rooms_is_asked_first_and_one_that_is_named_
 def test_a_room_that_is_not_run_here_is_not_this_processs_to_give() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -167,7 +161,7 @@ def test_where_nobody_would_take_it_a_room_stays_and_misses_nothing(name: str) -
 def test_a_process_that_does_not_answer_is_waited_for_a_while_and_the_next_one_asked() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         await played(two, "Bob")
         await one.seconds(1)
@@ -191,7 +185,7 @@ def test_an_heir_that_dies_on_the_way_is_told_of_and_the_room_comes_back(
 ) -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -213,7 +207,7 @@ def test_an_heir_that_dies_on_the_way_is_told_of_and_the_room_comes_back(
 def test_a_room_that_nobody_takes_in_time_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -235,7 +229,7 @@ def test_a_room_that_nobody_takes_in_time_is_told_of(caplog: pytest.LogCaptureFi
 def test_a_room_that_ends_meanwhile_is_not_handed_over() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -303,7 +297,7 @@ def test_a_process_that_drains_hands_over_all_it_has(rooms: int) -> None:
 def test_an_operator_moves_a_room_by_a_letter(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room = await played(one)
         one.exchange.post(room.id, encode_move("host-2"))
         await one.seconds(1)

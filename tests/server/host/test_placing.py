@@ -25,12 +25,6 @@ class Pair(Yard):
     seats = 2
 
 
-async def beside(rig: Rig, seed: int, **wishes: object) -> Rig:
-    """One more process over the same store."""
-    games = dict(rig.host.games)
-    return await Rig(games, store=rig.store, exchange=rig.exchange, seed=seed, **wishes).start()  # type: ignore[arg-type]
-
-
 async def enter(rig: Rig, name: str) -> LocalRoom:
     room = await rig.host.place(join(name))
     room.join(SeatRequest(nonce(name), name))
@@ -40,7 +34,7 @@ async def enter(rig: Rig, name: str) -> LocalRoom:
 def test_players_of_two_processes_meet_in_one_room_and_the_owner_is_one_of_them() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, again = await enter(one, "Ada"), await enter(two, "Bob")
         assert (room.id, room.meta) == (again.id, again.meta)
         assert room.owned is not None
@@ -58,7 +52,7 @@ def test_players_of_two_processes_meet_in_one_room_and_the_owner_is_one_of_them(
 def test_many_who_come_at_once_to_two_processes_fill_rooms_and_leave_no_seat_empty() -> None:
     async def scenario() -> None:
         one = await Rig({"yard": Pair()}).start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         rooms = await asyncio.gather(
             *(enter((one, two)[n % 2], f"player {n}") for n in range(8)),
         )

@@ -20,12 +20,6 @@ from tests.server.host.rig import MoodyStore, Rig, join, player
 from tests.simulation.loop import virtually
 
 
-async def beside(rig: Rig, seed: int) -> Rig:
-    """One more process over the same store."""
-    games = dict(rig.host.games)
-    return await Rig(games, store=rig.store, exchange=rig.exchange, seed=seed).start()
-
-
 async def overheard(rig: Rig, room: str) -> list[News | Gap]:
     """What is told of a room, kept."""
     heard: list[News | Gap] = []
@@ -51,7 +45,7 @@ async def status(store: MoodyStore) -> Status:
 def test_a_follower_that_hears_nothing_goes_on_with_the_next_tick() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -76,7 +70,7 @@ def test_a_follower_that_hears_nothing_goes_on_with_the_next_tick() -> None:
 def test_an_owner_that_was_taken_for_dead_follows_who_took_the_room() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, watcher = await one.room("Ada")
         [local] = one.host.rooms()
         followed = await two.host.reach(room.id)
@@ -113,7 +107,7 @@ def test_a_room_that_kills_its_owners_is_put_aside_with_its_journal(crashes: int
             tick = rig.store.committed(room.id)
             # Each of them dies before it has committed a tick.
             await rig.seconds(4)
-            rig = await beside(rig, 2 + number)
+            rig = await rig.beside(2 + number)
         await rig.seconds(0.01)
         kept = await rig.store.load(room.id)
         if crashes < RECOVERIES_MAX:
@@ -141,7 +135,7 @@ def test_owners_that_get_somewhere_before_they_die_cost_a_room_nothing() -> None
             await rig.ticks(rig.owned()[0], RECOVERY_TICKS + 1)
             await rig.kill()
             await rig.seconds(4)
-            rig = await beside(rig, 2 + number)
+            rig = await rig.beside(2 + number)
         assert [one.id for one in rig.owned()] == [room.id]
         assert await status(rig.store) is Status.LIVE
         await rig.stop()
@@ -152,7 +146,7 @@ def test_owners_that_get_somewhere_before_they_die_cost_a_room_nothing() -> None
 def test_followers_of_a_room_that_kills_its_owners_close_it_to_their_players() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         followed = await two.host.reach(room.id)
         assert followed is not None
@@ -173,7 +167,7 @@ def test_a_room_that_sleeps_is_woken_by_who_comes_back_and_goes_on() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, last = await asleep(rig, size=5)
-        other = await beside(rig, 2)
+        other = await rig.beside(2)
         assert other.host.rooms() == [], "nobody wakes it without a reason"
         woken = await other.host.place(join("Bob", room=room.id))
         assert woken.owned is not None
@@ -204,7 +198,7 @@ def test_a_sleeping_room_is_woken_once_however_many_come_back_to_it() -> None:
     async def scenario() -> None:
         rig = await Rig(store=LateStore()).start()
         room, _ = await asleep(rig)
-        rigs = [rig, await beside(rig, 2), await beside(rig, 3)]
+        rigs = [rig, await rig.beside(2), await rig.beside(3)]
         told: list[tuple[CloseCode, int | None]] = []
 
         async def back(rig: Rig) -> LocalRoom | None:

@@ -20,12 +20,6 @@ from tests.server.host.rig import MoodyStore, Rig, join
 from tests.simulation.loop import virtually
 
 
-async def beside(rig: Rig, seed: int) -> Rig:
-    """One more process over the same store."""
-    games = dict(rig.host.games)
-    return await Rig(games, store=rig.store, exchange=rig.exchange, seed=seed).start()
-
-
 async def asleep(rig: Rig) -> RoomHost:
     """A room that nobody is in and that sleeps."""
     room, _ = await rig.room("Ada")
@@ -43,7 +37,7 @@ async def status(store: MoodyStore) -> Status:
 def test_a_room_whose_owner_died_unheard_goes_on_within_seconds() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         await one.seconds(1)
         assert two.host.rooms() == [], "nobody follows it"
@@ -63,7 +57,7 @@ def test_a_room_whose_owner_died_unheard_goes_on_within_seconds() -> None:
 def test_a_room_of_a_living_process_is_let_alone() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         one.present(room, {player.id for player in room.match.players})
         await one.seconds(2 * LIST_SWEEPS * SWEEP_S)
@@ -78,7 +72,7 @@ def test_a_room_of_a_living_process_is_let_alone() -> None:
 def test_a_room_that_no_directory_knows_is_found_by_reading_the_whole_list_now_and_then() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         await one.kill()
         await one.exchange.delist(room.id)
@@ -97,7 +91,7 @@ def test_a_room_that_no_directory_knows_is_found_by_reading_the_whole_list_now_a
 def test_a_room_whose_owner_died_after_ending_it_leaves_the_directory(end: Status) -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         await one.seconds(1)
         await one.kill()
@@ -115,7 +109,7 @@ def test_a_room_whose_owner_died_after_ending_it_leaves_the_directory(end: Statu
 def test_players_are_not_sent_to_a_room_that_was_put_aside() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         await one.seconds(1)
         await one.kill()
@@ -229,7 +223,7 @@ def test_a_sweep_that_is_broken_off_is_followed_by_the_next(
 ) -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         await one.seconds(1)
         await one.kill()
@@ -266,7 +260,7 @@ def test_a_room_that_is_closed_while_it_is_taken_up_spoils_no_sweep() -> None:
 def test_a_copy_that_nobody_looks_at_is_dropped_after_a_while() -> None:
     async def scenario() -> None:
         one = await Rig().start()
-        two = await beside(one, 2)
+        two = await one.beside(2)
         room, _ = await one.room("Ada")
         one.present(room, {player.id for player in room.match.players})
         followed = await two.host.reach(room.id)
