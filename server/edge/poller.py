@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from server.core.lobby import clean_name
+from server.core.ports import RoomPort
 from server.core.room import SeatRequest
 from server.core.tokens import Seat, issued_ms
 from server.edge.follower import RoomFollower
@@ -118,6 +119,8 @@ class Poller:
         if isinstance(hello, Resume):
             self._token = hello.token
         if self._session is not None and isinstance(hello, Resume):
+            assert self._follower is not None
+            asked = _timely(asked, hello, self._follower.port)
             self._resume(self._session, hello, welcome)
             self._do(asked)
         else:
@@ -166,6 +169,7 @@ class Poller:
                 return
             self._follower = follower = self._edge.follow(port)
             if isinstance(hello, Resume):
+                self._asked = _timely(self._asked, hello, port)
                 follower.arrive(self, seat, hello)
             elif hello.role is Role.SPECTATOR:
                 follower.arrive(self, seat, None)
@@ -277,3 +281,13 @@ class Poller:
         if self._follower is not None:
             self._follower.leave(self)
         self._gone(self)
+
+
+def _timely(asked: Sequence[ToServer], hello: Resume, port: RoomPort) -> list[ToServer]:
+    """What came with a poll, without inputs where its client has not heard of the room's epoch.
+
+    Since then the game's fields may have changed, and its inputs mean something else. The client
+    repeats them once it was welcomed.
+    """
+    known = hello.epoch == port.epoch
+    return [message for message in asked if known or not isinstance(message, InputMessage)]

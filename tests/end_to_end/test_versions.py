@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -59,14 +59,15 @@ async def saved(server: Server, file: Path, rules: str) -> None:
     await comes(lambda: server.worker() != worker)
 
 
+@pytest.mark.parametrize(("transport", "state"), [("websocket", "live"), ("polling", "polling")])
 async def test_saving_other_fields_and_inputs_keeps_the_match_and_its_players(
-    tmp_path: Path,
+    tmp_path: Path, transport: Literal["websocket", "polling"], state: str
 ) -> None:
     file = tmp_path / "mine.py"
     file.write_text(MINE)
     flags = ("--games", "./mine.py", "--dev", "--digest-ticks", "2")
     with serve(tmp_path, *flags) as server:
-        room = await join(server.url, "mine", name="Ada")
+        room = await join(server.url, "mine", name="Ada", transport=transport)
         room.sample(lambda: {"x": 1})
         await comes(lambda: dot(room).x >= 5)
         number, player, before = dot(room).id, room.player, dot(room).x
@@ -85,7 +86,7 @@ async def test_saving_other_fields_and_inputs_keeps_the_match_and_its_players(
         x = dot(room).x
         await comes(lambda: dot(room).x <= x - 5)
         assert (dot(room).id, dot(room).armour, room.player) == (number, 7, player)
-        assert room.state == "live"
+        assert room.state == state
         assert (room.stats.divergence, room.stats.digests > 10) == (0, True)
         assert "quarantined" not in server.log()
         room.leave()

@@ -22,7 +22,7 @@ from shared.messages import (
     Welcome,
 )
 from shared.polls import join_messages
-from tests.server.core.yard import Cave, Yard
+from tests.server.core.yard import Cave, Push, Yard
 from tests.server.edge.desk import WAIT_S, Desk
 from tests.server.edge.pollster import Pollster, closed, decoded, request
 from tests.server.host.rig import MoodyStore, player
@@ -67,6 +67,27 @@ def test_an_answer_that_is_lost_is_made_again_and_what_it_took_is_not_taken_twic
         await ada.settle()
         assert player(desk.only_room(), "Ada").input_seq == 30
         assert (ada.session.stats.divergence, ada.session.stats.digests > 9) == (0, True)
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_inputs_made_before_the_room_moved_are_taken_once_the_client_has_heard_of_it() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = Pollster(desk, "Ada")
+        await ada.poll()
+        # As a client that was away when the room was taken over, maybe by other rules.
+        ada.session._epoch -= 1
+        ada.session.post(Push(by=1))
+        told = await ada.poll()
+        assert isinstance(told[0], Welcome)
+        await desk.seconds(0.2)
+        row = player(desk.only_room(), "Ada")
+        assert row.input_seq == 0
+        await ada.poll()
+        await ada.settle()
+        assert (row.input_seq, row.inputs_applied) == (1, 1)
         await desk.stop()
 
     virtually(scenario())
