@@ -46,7 +46,7 @@ async def kill_owners(cluster: Cluster) -> int:
         while True:
             await asyncio.sleep(KILL_EVERY_S)
             status, body = await cluster.servers[kills % 3].ask("/api/rooms")
-            rooms = json.loads(body)["rooms"] if status == 200 else []
+            rooms: list[Any] = json.loads(body)["rooms"] if status == 200 else []
             for server in cluster.servers:
                 if rooms and server.name == rooms[0]["owner"]:
                     await server.kill()

@@ -201,10 +201,13 @@ class RoomsHost:
             brains,
             spawn=self._spawn,
             run=self._run,
-            letter=lambda room, letter: self._mail.to_room(room, letter),
+            letter=self._letter,
             may_take=lambda: not self._draining,
             development=development,
         )
+
+    def _letter(self, room: LocalRoom, letter: bytes) -> None:
+        self._mail.to_room(room, letter)
 
     def _takes_more(self) -> bool:
         return not self._draining and len(self._owned()) < self._rooms_max
@@ -257,14 +260,14 @@ class RoomsHost:
             meta = RoomMeta.decode(entry.meta)
             game = self.games.get(meta.game)
             if game is None:
-                self._log.warning("room %s waits: its game %s is not served", entry.room, meta.game)
+                self._succession.leave_alone(entry.room, f"its game {meta.game} is not served")
                 return
             room = self._local(entry.room, meta, game)
             await self._succession.take_up(room, await self._store.load(entry.room))
         except StoreUnavailable:
             raise
         except (LeftAlone, NoSuchRoom) as reason:
-            self._log.warning("room %s is left alone: %s", entry.room, reason)
+            self._succession.leave_alone(entry.room, str(reason))
         except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
             await self._succession.put_aside(entry.room, error)
 

@@ -68,6 +68,7 @@ class Succession:
         self._may_take = may_take
         self._development = development
         self._inboxes: dict[LocalRoom, Subscription] = {}
+        self._left_alone: dict[str, str] = {}
 
     async def listen(self, room: LocalRoom) -> Subscription:
         """Hear what is posted to this room."""
@@ -180,6 +181,12 @@ class Succession:
         self._log.info("room %s goes on from tick %d", room.id, match.tick)
         self._begin(room, owned, None)
         return True
+
+    def leave_alone(self, room: str, reason: str) -> None:
+        """Say why a room is not taken up: once, though every sweep meets it again."""
+        if self._left_alone.get(room) != reason:
+            self._left_alone[room] = reason
+            self._log.warning("room %s is left alone: %s", room, reason)
 
     async def put_aside(self, room: str, why: Exception) -> None:
         """Quarantine a room that nobody can read, its journal kept."""

@@ -69,7 +69,7 @@ def test_only_live_rooms_of_games_served_here_are_taken_up(
         with caplog.at_level(logging.WARNING):
             heir = await Rig(store=store, seed=2).start()
         assert [room.id for room in heir.host.rooms()] == [live.id]
-        assert f"room {foreign.id} waits: its game cave is not served" in caplog.text
+        assert f"room {foreign.id} is left alone: its game cave is not served" in caplog.text
         statuses = {entry.room: entry.status for entry in await store.rooms()}
         assert statuses == {
             live.id: StoredStatus.LIVE,
