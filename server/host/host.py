@@ -143,8 +143,7 @@ class RoomsHost:
         return found
 
     async def _reach(self, room: str) -> LocalRoom | None:
-        known = self._rooms.get(room)
-        if known is not None and known.over is None:
+        if (known := self._rooms.get(room)) is not None and known.over is None:
             return known
         task = self._reaching.get(room)
         if task is None:

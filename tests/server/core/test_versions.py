@@ -319,6 +319,15 @@ def test_players_of_before_a_column_of_ours_keep_what_else_they_had() -> None:
     assert (ada.name, ada.nonce, ada.identity) == ("Ada", (b"n" * 16).hex(), "ada@example")
 
 
+def test_fields_of_a_kind_that_is_not_known_yet_are_left_alone() -> None:
+    step = Room("tankstanks", Match(Tanks(), Options(), 1), 1).step()
+    written: list[Any] = deepcopy(step.commit.written or [])
+    written[1][0][2][2][0][2] = 99
+    record = encode_record(replace(step.commit, written=written))
+    with pytest.raises(LeftAlone, match="tick 1 was written with fields that have no place: not a"):
+        read(Tanks(), [record])
+
+
 def undescribed(record: bytes) -> bytes:
     """A record without its last item."""
     packed = pack(unpack_stored(record[4:])[:-1])
