@@ -201,7 +201,8 @@ class RoomsHost:
             brains,
             spawn=self._spawn,
             run=self._run,
-            letter=lambda room, letter: self._mail.to_room(room, letter),
+            # Not the method itself: the mail is made last.
+            letter=lambda room, letter: self._mail.to_room(room, letter),  # noqa: PLW0108
             may_take=lambda: not self._draining,
             development=development,
         )
