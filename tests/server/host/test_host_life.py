@@ -84,6 +84,28 @@ def test_only_live_rooms_of_games_served_here_are_taken_up(
     virtually(scenario())
 
 
+@pytest.mark.parametrize("meta", [b"", b"\xc1", b"\x91\x01"])
+def test_whoever_comes_back_to_a_room_that_cannot_be_read_is_told_so(
+    meta: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        other = await rig.beside(2)
+        rig.store._rooms[room.id].meta = meta
+        with caplog.at_level(logging.WARNING), pytest.raises(RemoteError) as raised:
+            await other.host.reach(room.id)
+        assert (raised.value.code, raised.value.retry_after_ms) == (CloseCode.UNAVAILABLE, 1000)
+        assert f"room {room.id} cannot be followed: not a room's description" in caplog.text
+        assert other.host.rooms() == []
+        await rig.seconds(0.5)
+        assert (watcher.end, watcher.ticks[-1]) == (None, room.match.tick), "its owner has it"
+        await other.stop()
+        await rig.stop()
+
+    virtually(scenario())
+
+
 def test_a_store_that_is_away_at_the_start_quarantines_nothing() -> None:
     async def scenario() -> None:
         store = MoodyStore()
