@@ -4,7 +4,8 @@ Ticks go through one connection of their own (`redis_journal`), everything rare 
 a client library's connections (`redis_rooms`). A committed tick survives the death of any process
 of ours; what survives the death of the Redis is its own setting: nothing without a file, all but
 the last moments with `appendonly yes` (and the owner's last records bring those back if it lives),
-everything with `appendfsync always`. Replicas get the ticks after they were answered.
+everything with `appendfsync always`. Replicas get the ticks after they were answered; with
+`?durable=N` in its address nothing is answered before N of them have it.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class RedisStore:
             await self._journal.open()
             self._client.open()
             await check(self._client)
+            await self._journal.assure()
         except BaseException:
             await self._let_go()
             raise
@@ -90,7 +92,9 @@ class RedisStore:
     async def create(self, room: str, meta: bytes) -> None:
         check_room(room)
         with self._call():
+            await self._journal.assure()
             await self._rooms.create(room, meta)
+            await self._journal.assure()
 
     async def rooms(self) -> list[RoomEntry]:
         with self._call():
@@ -100,8 +104,11 @@ class RedisStore:
         check_room(room)
         check_owner(owner)
         with self._call():
+            # First of all, since an acquire that is repeated is counted as a crash.
+            await self._journal.assure()
             loaded, tick = await self._rooms.acquire(room, owner)
             self._journal.rooms.acquired(room, loaded.epoch, tick, owner)
+            await self._journal.assure()
             return loaded
 
     async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
@@ -119,7 +126,9 @@ class RedisStore:
     async def load(self, room: str) -> Loaded:
         check_room(room)
         with self._call():
-            return await self._rooms.load(room)
+            loaded = await self._rooms.load(room)
+            await self._journal.assure()
+            return loaded
 
     async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
         check_batch(batch)
@@ -135,6 +144,7 @@ class RedisStore:
         check_room(room)
         with self._call():
             await self._rooms.set_status(room, epoch, status)
+            await self._journal.assure()
             if status is Status.CLOSED:
                 self._journal.rooms.forget(room)
 
@@ -146,12 +156,16 @@ class RedisStore:
     async def result(self, room: str) -> bytes | None:
         check_room(room)
         with self._call():
-            return await self._rooms.result(room)
+            found = await self._rooms.result(room)
+            await self._journal.assure()
+            return found
 
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
         check_limit(limit)
         with self._call():
-            return await self._rooms.results(limit)
+            found = await self._rooms.results(limit)
+            await self._journal.assure()
+            return found
 
     def _call(self) -> _Calls:
         if not self._is_open:

@@ -1,12 +1,13 @@
 """A Redis address: read from its URL, shown without its password, and the names of its keys.
 
 ```
-redis://[[USER]:PASSWORD@]HOST[:PORT][/DB][?prefix=NAME&evicting=allow]      rediss:// with TLS
+redis://[[USER]:PASSWORD@]HOST[:PORT][/DB][?prefix=NAME&evicting=allow&durable=REPLICAS]
 ```
-Keys of one room lie in one slot of a cluster, as do the keys of all rooms together:
+and `rediss://` with TLS. Keys of one room lie in one slot of a cluster, as do the keys of all rooms
+together:
 ```
 {PREFIX:ROOM}:room  {PREFIX:ROOM}:journal  {PREFIX:ROOM}:newest  {PREFIX:ROOM}:older
-{PREFIX}:format     {PREFIX}:rooms         {PREFIX}:results
+{PREFIX}:format     {PREFIX}:rooms         {PREFIX}:results       {PREFIX}:waited
 ```
 The directory's keys are listed in `redis_directory_scripts`, the channels in `redis_exchange`.
 """
@@ -25,7 +26,11 @@ PREFIX_DEFAULT = "holdfast"
 PREFIX = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a key prefix looks like: a brace would move the slot, a colon could meet another prefix."""
 
-_FORM = "redis://[USER:PASSWORD@]HOST:PORT/DB, with ?prefix=NAME or &evicting=allow where needed"
+_FORM = (
+    "redis://[USER:PASSWORD@]HOST:PORT/DB, with ?prefix=NAME, &durable=1 or &evicting=allow where "
+    "needed"
+)
+_OPTIONS = {"prefix", "evicting", "durable"}
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}|[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,32})?")
 
 
@@ -41,6 +46,8 @@ class Address:
     password: str | None = field(default=None, repr=False)
     prefix: str = PREFIX_DEFAULT
     evicting: bool = False
+    durable: int = 0
+    """Replicas that must have a tick before it counts as committed."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -74,7 +81,7 @@ def parse_address(url: str) -> Address:
     if port == 0:
         raise _wrong("no server listens on port 0")
     user, password = _credentials(parts)
-    prefix, evicting = _options(parts.query)
+    prefix, evicting, durable = _options(parts.query)
     return Address(
         host,
         port or PORT,
@@ -84,6 +91,7 @@ def parse_address(url: str) -> Address:
         password,
         prefix,
         evicting,
+        durable,
     )
 
 
@@ -104,19 +112,26 @@ def _db(path: str) -> int:
     return int(text or "0")
 
 
-def _options(query: str) -> tuple[str, bool]:
+def _options(query: str) -> tuple[str, bool, int]:
     pairs = parse_qsl(query, keep_blank_values=True)
     options = dict(pairs)
-    if len(options) < len(pairs) or not options.keys() <= {"prefix", "evicting"}:
+    if len(options) < len(pairs) or not options.keys() <= _OPTIONS:
         names = ", ".join(name[:40] for name, _ in pairs)
-        raise _wrong(f"its options are {names!r}; there are prefix and evicting, each once")
+        raise _wrong(
+            f"its options are {names!r}; there are prefix, evicting and durable, each once"
+        )
     prefix = options.get("prefix", PREFIX_DEFAULT)
     if PREFIX.fullmatch(prefix) is None:
         raise _wrong(f"prefix {prefix[:80]!r}: use 1 to 64 characters of a-z, 0-9, '.', '_', '-'")
     evicting = options.get("evicting", "refuse")
     if evicting not in {"allow", "refuse"}:
         raise _wrong(f"evicting={evicting[:40]!r}: give evicting=allow, or leave it out")
-    return prefix, evicting == "allow"
+    durable = options.get("durable", "0")
+    if re.fullmatch(r"[0-9]", durable) is None:
+        raise _wrong(
+            f"durable={durable[:40]!r}: give how many replicas must have each tick, 1 to 9, or 0"
+        )
+    return prefix, evicting == "allow", int(durable)
 
 
 def _wrong(problem: str) -> ConfigError:

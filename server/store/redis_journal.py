@@ -16,12 +16,17 @@ be followed by one that did not.
 
 A Redis that comes back without the end of a journal, as one may that was killed between two writes
 of its file, is brought up by the script `repair` from the owner's last records.
+
+Where the address asks for replicas (see `redis_durable`), nothing counts before they have it. Too
+few of them break the connection: what waits behind would only wait in vain, and every room is asked
+about again, so that the tick that was written after all is recognised.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import hiredis
 
@@ -35,6 +40,7 @@ from server.store.base import (
 )
 from server.store.redis_address import Address
 from server.store.redis_connection import Connection, Reply, connect
+from server.store.redis_durable import Durable
 from server.store.redis_errors import damaged, refusal
 from server.store.redis_known import Known, KnownRooms
 from server.store.redis_scripts import Script, Scripts
@@ -72,6 +78,7 @@ class Journal:
         self._address = address
         self._scripts = scripts
         self._answer_s = answer_s
+        self._durable = Durable(address, answer_s)
         self._listed = listed
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
@@ -94,7 +101,8 @@ class Journal:
         connection = await self._connected()
         batch = _Batch(entries)
         commands = [self._command(batch, entry) for entry in batch.entries]
-        connection.ask(commands, lambda replies: self._judge(batch, replies))
+        commands += self._durable.behind(wrote=None not in batch.plain)
+        connection.ask(commands, partial(self._answered, connection, batch))
         await batch.answer
         for place in batch.unsettled:
             batch.outcomes[place] = await self._settle(connection, batch.entries[place])
@@ -107,6 +115,15 @@ class Journal:
         """Run a script on a room's hash and journal, in line with the appends: one round trip."""
         connection = await self._connected()
         return await self._asked(connection, self._script(script, room, *arguments))
+
+    async def assure(self) -> None:
+        """Wait until as many replicas as are asked for have all that was written so far.
+
+        Raises `StoreUnavailable` where they do not come by in time. Where none is asked for, this
+        does nothing.
+        """
+        if self._durable.asked:
+            await self._replies(await self._connected())
 
     async def _connected(self) -> Connection:
         """The connection, made anew where it is broken; callers share one attempt."""
@@ -143,6 +160,17 @@ class Journal:
         # By its text: one that Redis does not know would be judged after those behind it.
         keys = (self._address.room_key(room, name) for name in ("room", "journal"))
         return hiredis.pack_command((b"EVAL", script.text, 2, *keys, *arguments))
+
+    def _answered(
+        self, connection: Connection, batch: _Batch, replies: list[Reply] | StoreUnavailable
+    ) -> None:
+        """Judge a batch, unless too few replicas have it."""
+        if isinstance(replies, list):
+            short = self._durable.judge(replies, len(batch.entries))
+            if short is not None:
+                connection.drop(short)
+                replies = short
+        self._judge(batch, replies)
 
     def _judge(self, batch: _Batch, replies: list[Reply] | StoreUnavailable) -> None:
         """Note what came of each entry, also when nobody waits for it any more."""
@@ -224,10 +252,19 @@ class Journal:
 
     async def _asked(self, connection: Connection, command: bytes) -> Reply:
         """One reply; an error that is not about this room breaks the connection and is raised."""
-        (reply,) = await connection.replies(command)
+        (reply,) = await self._replies(connection, command)
         if isinstance(reply, hiredis.ReplyError):
             error = refusal(self._address, str(reply))
             if isinstance(error, StoreUnavailable):
                 connection.drop(error)
             raise error
         return reply
+
+    async def _replies(self, connection: Connection, *commands: bytes) -> list[Reply]:
+        """The replies to commands that may only have read, once the replicas have what they saw."""
+        behind = self._durable.behind(wrote=False)
+        replies = await connection.replies(*commands, *behind)
+        if error := self._durable.judge(replies, len(commands)):
+            connection.drop(error)
+            raise error
+        return replies

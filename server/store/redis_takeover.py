@@ -36,7 +36,12 @@ class Takeovers:
         self._listed = listed
 
     async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
-        """As `Store.take_over`."""
+        """As `Store.take_over`; nothing changes hands while the replicas asked for are away.
+
+        Their absence would otherwise look like an owner's death to each follower in turn, and the
+        room like one that kills its owners.
+        """
+        await self._journal.assure()
         found = await self._try(room, owner, held, ())
         lost = held.tick - found.tick if isinstance(found, Tail) else 0
         if 0 < lost <= len(held.recent):

@@ -19,9 +19,11 @@ ANSWER_S = 0.5
 
 
 @asynccontextmanager
-async def opened(port: int, answer_s: float = ANSWER_S) -> AsyncGenerator[RedisStore]:
-    """A store at a local port, for the time of the block."""
-    store = RedisStore(Address("127.0.0.1", port), answer_s=answer_s)
+async def opened(
+    port: int, answer_s: float = ANSWER_S, *, durable: int = 0
+) -> AsyncGenerator[RedisStore]:
+    """A store at a local port, for the time of the block; `durable` replicas are waited for."""
+    store = RedisStore(Address("127.0.0.1", port, durable=durable), answer_s=answer_s)
     await store.open()
     try:
         yield store

@@ -23,6 +23,8 @@ ENCODED = "hunter2%3A%2F%40%C3%A9"
         (f"redis://an%40n:{ENCODED}@h", Address("h", user="an@n", password=PASSWORD)),
         ("redis://h?prefix=a.b_c-9", Address("h", prefix="a.b_c-9")),
         ("redis://h/1?evicting=allow&prefix=x", Address("h", db=1, prefix="x", evicting=True)),
+        ("redis://h?durable=2", Address("h", durable=2)),
+        ("redis://h?durable=0", Address("h")),
     ],
 )
 def test_an_address_is_read(url: str, address: Address) -> None:
@@ -52,7 +54,10 @@ def test_an_address_is_read(url: str, address: Address) -> None:
         ("redis://h?prefix=" + "a" * 65, "1 to 64"),
         ("redis://h?evicting=yes", "evicting=allow"),
         ("redis://h?prefix=a&prefix=b", "each once"),
-        ("redis://h?db=3", "prefix and evicting"),
+        ("redis://h?db=3", "prefix, evicting and durable"),
+        ("redis://h?durable=", "1 to 9"),
+        ("redis://h?durable=replica", "1 to 9"),
+        ("redis://h?durable=10", "1 to 9"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_said(url: str, problem: str) -> None:
