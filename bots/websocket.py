@@ -82,22 +82,31 @@ async def open_websocket(url: str, receiver: Receiver) -> Socket:
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if uri.secure else None
     made: list[WebSocket] = []
+
+    def make() -> WebSocket:
+        made.append(WebSocket(uri, receiver))
+        return made[-1]
+
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
-            _, socket = await loop.create_connection(
-                lambda: WebSocket(uri, receiver), uri.host, uri.port, ssl=context
-            )
-            made.append(socket)
+            _, socket = await loop.create_connection(make, uri.host, uri.port, ssl=context)
             await socket.opened
-    except TimeoutError:
+    except BaseException as error:
+        # Also when whoever waited for it is cancelled: nobody else would close it.
         for socket in made:
             socket.abort()
-        raise Unreachable(f"{url}: no answer within {OPEN_TIMEOUT_S:g} s") from None
-    except ConnectionRefusedError:
-        raise Unreachable(f"{url}: connection refused") from None
-    except OSError as error:
-        raise Unreachable(f"{url}: {error.strerror or error}") from None
+        if isinstance(error, OSError):
+            raise Unreachable(f"{url}: {_why(error)}") from None
+        raise
     return socket
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {OPEN_TIMEOUT_S:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return error.strerror or str(error)
 
 
 class WebSocket(asyncio.Protocol):

@@ -210,3 +210,32 @@ def test_the_real_socket_is_one() -> None:
 
     kind: type[Socket] = WebSocket
     assert kind.send is not None
+
+
+async def test_who_gives_up_waiting_leaves_no_socket_open() -> None:
+    """A renewal is cancelled when its session ends, maybe while its socket is opening."""
+    closed = asyncio.Event()
+
+    async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        opening = asyncio.ensure_future(open_websocket(f"ws://127.0.0.1:{port}/play", _Nobody()))
+        await asyncio.sleep(0.1)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        async with asyncio.timeout(10):
+            await closed.wait()
+
+
+class _Nobody:
+    def message(self, payload: bytes) -> None:
+        raise AssertionError("nothing comes")
+
+    def ended(self, code: int, reason: str) -> None:
+        """Nobody is told."""
