@@ -1,4 +1,4 @@
-"""A room that is followed ends here when it is over, or when it cannot be followed, and only then."""
+"""A room that is followed ends here when it is over, or when it cannot be followed; never else."""
 
 from __future__ import annotations
 
