@@ -299,6 +299,9 @@ class RoomFollower:
 
         There is such a thing where the room may run ahead of its journal, or the store lost ticks.
         """
+        # Who left in ticks that were read from the store was not published.
+        rows = self.port.match.tables[PLAYER_TABLE].rows
+        self._dismiss(tuple(player for player in self._seats.players if player not in rows))
         for session in self._sessions.values():
             if session.base > self.port.match.tick or self.port.diverged(before, session.base):
                 # The client may still say that it holds what it was sent.
