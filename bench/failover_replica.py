@@ -29,6 +29,7 @@ from redis.asyncio import Redis
 
 from bench import loop
 from bench.cluster_valkey import ClusterValkey
+from bench.gaps import quantile
 from bench.processes import until
 from server.store.base import Append, Store, StoreUnavailable
 from server.store.redis import RedisStore
@@ -78,10 +79,11 @@ class Found:
     commits_s: list[float] = field(default_factory=list[float])
 
     def __str__(self) -> str:
-        middle = sorted(self.commits_s)[len(self.commits_s) // 2] * 1e3 if self.commits_s else 0.0
+        took_ms = sorted(took_s * 1e3 for took_s in self.commits_s) or [0.0]
         return (
             f"{self.answered} ticks answered, {self.lost} lost, {self.twice} twice; "
-            f"commit p50 {middle:.2f} ms"
+            f""
+            f"commit p50 {quantile(took_ms, 0.5):.2f}, p99 {quantile(took_ms, 0.99):.2f} ms"
         )
 
 

@@ -68,7 +68,8 @@ class Config:
         settings.store_url,
         "URL",
         "where matches survive: memory:, sqlite:PATH or redis://[USER:PASSWORD@]HOST:PORT/DB (or "
-        "rediss:// with TLS; ?prefix=NAME begins its keys); with a password prefer the variable",
+        "rediss:// with TLS; ?prefix=NAME begins its keys, ?durable=1 waits for a replica); with a "
+        "password prefer the variable",
     )
     games: tuple[str, ...] = setting(
         ("coins",),

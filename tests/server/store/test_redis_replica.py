@@ -18,6 +18,9 @@ from tests.server.store.proxy import Proxy
 from tests.server.store.redis_ways import append_at_last, ask, key, opened, until
 from tests.server.store.valkey import Valkey, running
 
+# Half of it is how long replicas are waited for: long for loopback, and waited out a few times.
+PATIENT_S = 1.0
+
 
 @pytest.fixture
 async def replica(own: Valkey, tmp_path: Path) -> AsyncIterator[Valkey]:
@@ -54,7 +57,7 @@ async def held_of(store: RedisStore) -> Held:
 
 
 async def test_what_was_answered_is_on_the_replica(own: Valkey, replica: Valkey) -> None:
-    async with opened(own.port, durable=1) as store:
+    async with opened(own.port, PATIENT_S, durable=1) as store:
         epoch = await owned(store)
         for tick in range(1, 50):
             assert await store.append([entry(epoch, tick)]) == [None]
@@ -64,7 +67,7 @@ async def test_what_was_answered_is_on_the_replica(own: Valkey, replica: Valkey)
 async def test_a_tick_no_replica_has_is_unsure_and_found_when_it_is_repeated(
     own: Valkey, replica: Valkey
 ) -> None:
-    async with opened(own.port, durable=1) as store, opened(own.port) as hasty:
+    async with opened(own.port, PATIENT_S, durable=1) as store, opened(own.port) as hasty:
         epoch = await owned(store)
         await committed(store, epoch, range(1, 4))
         with replica.stopped():
@@ -82,7 +85,7 @@ async def test_a_tick_no_replica_has_is_unsure_and_found_when_it_is_repeated(
 async def test_a_repetition_on_a_new_connection_waits_for_the_write_it_finds(
     own: Valkey, replica: Valkey
 ) -> None:
-    async with opened(own.port, durable=1) as store:
+    async with opened(own.port, PATIENT_S, durable=1) as store:
         epoch = await owned(store)
         await committed(store, epoch, range(1, 4))
         with replica.stopped():
@@ -94,7 +97,7 @@ async def test_a_repetition_on_a_new_connection_waits_for_the_write_it_finds(
 
 
 async def test_what_is_read_is_on_the_replica_too(own: Valkey, replica: Valkey) -> None:
-    async with opened(own.port, durable=1) as store, opened(own.port) as hasty:
+    async with opened(own.port, PATIENT_S, durable=1) as store, opened(own.port) as hasty:
         epoch = await owned(store)
         await committed(store, epoch, range(1, 4))
         with replica.stopped():
@@ -108,7 +111,10 @@ async def test_what_is_read_is_on_the_replica_too(own: Valkey, replica: Valkey) 
 async def test_while_the_replica_is_away_no_room_changes_hands(
     own: Valkey, replica: Valkey
 ) -> None:
-    async with opened(own.port, durable=1) as store, opened(own.port, durable=1) as heir:
+    async with (
+        opened(own.port, PATIENT_S, durable=1) as store,
+        opened(own.port, PATIENT_S, durable=1) as heir,
+    ):
         epoch = await owned(store)
         await committed(store, epoch, range(1, 4))
         held = await held_of(store)
@@ -136,9 +142,9 @@ async def test_while_the_replica_is_away_no_room_changes_hands(
 
 async def test_a_store_without_its_replicas_does_not_open(own: Valkey, replica: Valkey) -> None:
     with pytest.raises(StoreUnavailable, match=r"1 replicas had it all.*bring them back"):
-        async with opened(own.port, durable=2):
+        async with opened(own.port, PATIENT_S, durable=2):
             pass
-    async with opened(own.port, durable=1):
+    async with opened(own.port, PATIENT_S, durable=1):
         assert await length(replica) == 0
 
 
@@ -148,7 +154,7 @@ async def test_a_replica_promoted_beside_its_living_primary(
 ) -> None:
     """The old owner goes on at the old primary; the new one begins at what was promoted."""
     seen: dict[int, bytes] = {}
-    async with opened(own.port, durable=durable) as old:
+    async with opened(own.port, PATIENT_S, durable=durable) as old:
         epoch = await owned(old)
         for tick in range(1, 4):
             await committed(old, epoch, range(tick, tick + 1))
