@@ -12,14 +12,15 @@ PLAY_PATH = "/play"
 def play_url(url: str) -> str:
     """The URL of the WebSocket: `/play` is added where the URL has no path.
 
-    ConfigError for a URL that is none, or whose scheme is neither ws nor wss.
+    The page's own address, http or https, will do. ConfigError for a URL that is none of these.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise ConfigError(f"{url!r} is no URL: {error}; expected ws://HOST:PORT") from None
-    if parts.scheme not in ("ws", "wss"):
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    if scheme not in ("ws", "wss"):
         shown = f"the scheme {parts.scheme!r}" if parts.scheme else "no scheme"
         raise ConfigError(f"{url!r} has {shown}; expected ws://HOST:PORT or wss://HOST")
     if not parts.hostname:
@@ -27,7 +28,7 @@ def play_url(url: str) -> str:
     if port == 0:
         raise ConfigError(f"{url!r} names port 0; give the port the server listens on")
     path = parts.path if parts.path not in ("", "/") else PLAY_PATH
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+    return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
 
 
 def inputs_url(url: str, room: str) -> str:

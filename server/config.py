@@ -258,7 +258,7 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
 
 def suggest(flag: str) -> str:
     shown = [flag_of(name) for name, one in SETTINGS.items() if not one.hidden]
-    near = difflib.get_close_matches(flag, shown, n=1)
+    near = difflib.get_close_matches(flag, shown, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else "--help lists every flag"
 
 
@@ -267,7 +267,8 @@ def make_help() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="holdfast",
         description="Serve multiplayer matches that outlive the machine they run on.",
-        epilog="A flag wins over its variable, a variable over the default.",
+        epilog="A flag wins over its variable, a variable over the default. Commands instead of "
+        "flags: processes, and move ROOM [--to PROCESS]; both ask a store that is shared.",
     )
     for name, one in SETTINGS.items():
         if not one.hidden:

@@ -111,7 +111,7 @@ async def test_a_refused_join_raises_the_servers_reason(arena: Arena) -> None:
         await join(arena.url, "chess")
     assert caught.value.code == CloseCode.NOT_FOUND
     with pytest.raises(ConfigError, match="scheme"):
-        await join("http://localhost", "field")
+        await join("ftp://localhost", "field")
 
 
 async def test_a_join_that_is_cancelled_leaves_nothing_behind(arena: Arena) -> None:

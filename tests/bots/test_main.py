@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--url", "http://localhost:8080"], "has the scheme 'http'; expected ws://"),
+        (["--url", "ftp://localhost:8080"], "has the scheme 'ftp'; expected ws://"),
         (["--url", "localhost"], "has no scheme; expected ws://"),
         (["--url", "ws://"], "names no host"),
         (["--url", "ws://localhost:99999"], "is no URL"),
