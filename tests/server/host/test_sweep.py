@@ -54,6 +54,27 @@ def test_a_room_whose_owner_died_unheard_goes_on_within_seconds() -> None:
     virtually(scenario())
 
 
+def test_a_room_taken_by_a_call_whose_answer_was_lost_goes_on() -> None:
+    async def scenario() -> None:
+        one = await Rig().start()
+        two = await one.beside(2)
+        room, _ = await one.room("Ada")
+        await one.seconds(1)
+        await one.kill()
+        # As the store does it for a call that is never answered.
+        await two.store.acquire(room.id, two.host.name)
+        await two.seconds(PROCESS_TTL_S + 3 * SWEEP_S)
+        [again] = two.owned()
+        assert again.id == room.id
+        epoch = again.epoch
+        two.present(again, {player.id for player in again.match.players})
+        await two.seconds(LIST_SWEEPS * SWEEP_S * 2)
+        assert [(one.id, one.epoch) for one in two.owned()] == [(room.id, epoch)], "and once"
+        await two.stop()
+
+    virtually(scenario())
+
+
 def test_a_room_of_a_living_process_is_let_alone() -> None:
     async def scenario() -> None:
         one = await Rig().start()
