@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from shared.chunks import pack, unpack_stored
 from shared.errors import CloseCode, RemoteError
@@ -97,20 +97,6 @@ class RoomMeta:
                 raise ValueError("not a room's description of this release")
 
 
-class OpenRoom(Protocol):
-    """What the lobby must know of a room to seat somebody in it."""
-
-    @property
-    def meta(self) -> RoomMeta: ...
-    @property
-    def free_seats(self) -> int: ...
-    @property
-    def finished(self) -> bool: ...
-
-
-R = TypeVar("R", bound=OpenRoom)
-
-
 def read_wish(name: str, game: Game, options: Mapping[str, Any]) -> Wish:
     """A JOIN's options against what the game declares; RemoteError names the wrong one."""
     declared = game.options._fields  # pyright: ignore[reportPrivateUsage]
@@ -147,25 +133,6 @@ def room_id(random: bytes) -> str:
     """A room's id from `ROOM_ID_LENGTH` random bytes; letters that are not mistaken for others."""
     assert len(random) == ROOM_ID_LENGTH
     return "".join(ROOM_ID_CHARS[byte % len(ROOM_ID_CHARS)] for byte in random)
-
-
-def find_open(rooms: Iterable[R], wish: Wish) -> R | None:
-    """The fullest open, public room made with these options that has a free seat.
-
-    None for a private wish: such a room is made anew, and found by its id only.
-    """
-    wanted = tuple(wish.options.to_wire())
-    fitting = [
-        room
-        for room in rooms
-        if room.meta.game == wish.game
-        and not (room.meta.private or wish.private)
-        and room.meta.options == wanted
-        and room.meta.bots == wish.bots
-        and not room.finished
-        and room.free_seats > 0
-    ]
-    return min(fitting, key=lambda room: room.free_seats, default=None)
 
 
 def clean_name(name: str) -> str:

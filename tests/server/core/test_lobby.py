@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from server.core.lobby import (
     ROOM_ID_LENGTH,
     RoomMeta,
     clean_name,
-    find_open,
     is_room_id,
     read_wish,
     room_id,
@@ -34,15 +33,6 @@ GAME = Yard()
 META = RoomMeta("yard", tuple(Rules().to_wire()), 2**127 + 5, 2, False, 1_700_000_000_123, "1.2")
 
 OPEN = replace(META, bots=0)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A room as the lobby sees it."""
-
-    meta: RoomMeta = OPEN
-    free_seats: int = 2
-    finished: bool = False
 
 
 def refused(options: dict[str, Any]) -> tuple[CloseCode, str]:
@@ -162,32 +152,6 @@ def test_options_are_read_by_name_when_the_game_declares_others() -> None:
     assert meta.options_of(changed) == Changed(start=9, size=3.25)
     with pytest.raises(ValueError, match="expected a list of 2 values"):
         RoomMeta("yard", (), 1, 0, False, 5, "1").options_of(GAME)
-
-
-def test_the_fullest_open_room_is_found() -> None:
-    rooms = [Listed(free_seats=3), Listed(free_seats=1), Listed(free_seats=2)]
-    assert find_open(rooms, read_wish("yard", GAME, {})) is rooms[1]
-    assert find_open([], read_wish("yard", GAME, {})) is None
-
-
-@pytest.mark.parametrize(
-    "room",
-    [
-        Listed(free_seats=0),
-        Listed(finished=True),
-        Listed(meta=META),
-        Listed(meta=replace(OPEN, game="mill")),
-        Listed(meta=replace(OPEN, private=True)),
-        Listed(meta=replace(OPEN, options=("other", 8))),
-    ],
-)
-def test_a_room_that_does_not_fit_is_passed_over(room: Listed) -> None:
-    assert find_open([room], read_wish("yard", GAME, {})) is None
-
-
-def test_who_wants_to_be_private_is_put_with_nobody() -> None:
-    assert find_open([Listed()], read_wish("yard", GAME, {})) is not None
-    assert find_open([Listed()], read_wish("yard", GAME, {"private": True})) is None
 
 
 @pytest.mark.parametrize(
