@@ -343,7 +343,7 @@ class RoomsHost:
         if not task.cancelled() and task.exception() is not None:
             self._log.critical("a phase or a checkpoint failed", exc_info=task.exception())
 
-    def _store_trouble(self, away: bool) -> None:
+    def _store_trouble(self, rooms: Sequence[str], away: bool) -> None:
         for room in self._owned():
-            if room.owned is not None:
+            if room.owned is not None and room.id in rooms:
                 room.owned.store_is(away=away)

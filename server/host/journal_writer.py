@@ -19,7 +19,10 @@ RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class JournalWriter:
-    """One per process; phases call `commit` side by side, and the store joins their writes."""
+    """One per process; phases call `commit` side by side, and the store joins their writes.
+
+    `trouble` hears of rooms whose ticks cannot be committed (True), or can again (False).
+    """
 
     def __init__(
         self,
@@ -27,7 +30,7 @@ class JournalWriter:
         clock: Clock,
         metrics: Metrics,
         log: logging.Logger,
-        trouble: Callable[[bool], None],
+        trouble: Callable[[Sequence[str], bool], None],
         tell: Callable[[Sequence[tuple[str, News]]], None],
     ) -> None:
         self._store = store
@@ -43,9 +46,14 @@ class JournalWriter:
         """Whether the store refused the last attempt."""
         return self._failing > 0
 
+    def shard(self, room: str) -> str:
+        """Which part of the store keeps a room."""
+        return self._store.shard(room)
+
     async def commit(self, batch: Sequence[Append]) -> list[StoreError | None]:
         """One outcome per append, None for committed; returns when the store has answered."""
         began = self._clock.stopwatch_s()
+        rooms = [entry.room for entry in batch]
         outcomes: list[StoreError | None]
         attempt = 0
         while True:
@@ -55,7 +63,7 @@ class JournalWriter:
                 if attempt == 0:
                     self._failing += 1
                     self._log.error("store unavailable, rooms stand still: %s", error)
-                    self._trouble(True)
+                    self._trouble(rooms, True)
                 self._metrics.count("store_retries_total")
                 await self._clock.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
@@ -67,7 +75,7 @@ class JournalWriter:
             if attempt:
                 self._failing -= 1
                 self._log.warning("store is back after %d attempts, rooms go on", attempt)
-                self._trouble(self.failing)
+                self._trouble(rooms, False)
             self._metrics.observe("commit_seconds", self._clock.stopwatch_s() - began)
             # Only now may anybody hear of these ticks: a refused one must not be told.
             self._tell(

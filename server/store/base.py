@@ -254,6 +254,13 @@ class Store(Protocol):
         """Read a room without owning it; raise `NoSuchRoom`."""
         ...
 
+    def shard(self, room: str) -> str:
+        """Return which part of the store keeps a room; "" where there is but one.
+
+        Parts fail alone: batches with rooms of one part only do not wait for another part.
+        """
+        ...
+
     async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
         """Commit a batch; return one outcome per entry, in order: None where it was committed.
 
@@ -331,20 +338,3 @@ def check_batch(batch: Sequence[Append]) -> None:
                 f"room {entry.room}: tick {entry.tick} of epoch {entry.epoch}: "
                 f"ticks and epochs are between 1 and {INTEGER_MAX}"
             )
-
-
-def next_epoch(stored: int, journaled: int, wall_ms: int) -> int:
-    """Return the epoch of a new owner, above every epoch that was ever handed out.
-
-    `journaled` is the epoch of the journal's last record, 0 for none.
-    """
-    return max(stored + 1, journaled + 1, wall_ms)
-
-
-def counted(owner: str, recoveries: int, counted_at: int, tick: int) -> tuple[int, int]:
-    """Return recoveries and the tick of the first, after an acquire from `owner` at `tick`."""
-    if not owner:
-        return 0, 0
-    if recoveries and tick - counted_at < RECOVERY_TICKS:
-        return recoveries + 1, counted_at
-    return 1, tick

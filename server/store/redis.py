@@ -1,11 +1,11 @@
-"""The redis store: rooms in a Redis 6.2 or newer, or a Valkey, reached over the network.
+"""The redis store: rooms in a Redis 6.2 or newer, or a Valkey, or a cluster of either.
 
-Ticks go through one connection of their own (`redis_journal`), everything rare through scripts on
-a client library's connections (`redis_rooms`). A committed tick survives the death of any process
-of ours; what survives the death of the Redis is its own setting: nothing without a file, all but
-the last moments with `appendonly yes` (and the owner's last records bring those back if it lives),
-everything with `appendfsync always`. Replicas get the ticks after they were answered; with
-`?durable=N` in its address nothing is answered before N of them have it.
+Ticks go through a connection of their own to each node (`redis_journal`), everything rare through
+scripts on a client library's connections (`redis_rooms`). A committed tick survives the death of
+any process of ours; what survives the death of the Redis is its own setting: nothing without a
+file, all but the last moments with `appendonly yes` (and the owner's last records bring those back
+if it lives), everything with `appendfsync always`. Replicas get the ticks after they were answered;
+with `?durable=N` in its address nothing is answered before N of them have it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from server.store.redis_address import Address
 from server.store.redis_client import Client
 from server.store.redis_connection import ANSWER_S
 from server.store.redis_journal import Journal
+from server.store.redis_nodes import Nodes
 from server.store.redis_open import check
 from server.store.redis_rooms import RedisRooms
 from server.store.redis_scripts import Scripts, scripts
@@ -59,9 +60,10 @@ class RedisStore:
         answer_s: float = ANSWER_S,
     ) -> None:
         self._address = address
-        self._client = Client(address, answer_s)
+        self._nodes = Nodes(address, answer_s)
+        self._client = Client(self._nodes, answer_s)
         self._rooms = RedisRooms(self._client, self.scripts, wall_ms)
-        self._journal = Journal(address, self.scripts, answer_s, self._rooms.list_result)
+        self._journal = Journal(self._nodes, self.scripts, answer_s, self._rooms.list_result)
         self._takeovers = Takeovers(
             address, self.scripts, self._journal, wall_ms, self._rooms.list_result
         )
@@ -72,7 +74,7 @@ class RedisStore:
         if self._is_open:
             return
         try:
-            # The journal's connection says most clearly what is wrong with an address.
+            await self._nodes.open()
             await self._journal.open()
             self._client.open()
             await check(self._client)
@@ -89,12 +91,17 @@ class RedisStore:
         await self._calls.ended()
         await self._let_go()
 
+    def shard(self, room: str) -> str:
+        check_room(room)
+        return str(self._nodes.of(self._key(room)))
+
     async def create(self, room: str, meta: bytes) -> None:
         check_room(room)
+        keys = self._key(room), self._address.key("rooms")
         with self._call():
-            await self._journal.assure()
+            await self._journal.assure(*keys)
             await self._rooms.create(room, meta)
-            await self._journal.assure()
+            await self._journal.assure(*keys)
 
     async def rooms(self) -> list[RoomEntry]:
         with self._call():
@@ -105,10 +112,10 @@ class RedisStore:
         check_owner(owner)
         with self._call():
             # First of all, since an acquire that is repeated is counted as a crash.
-            await self._journal.assure()
+            await self._journal.assure(self._key(room))
             loaded, tick = await self._rooms.acquire(room, owner)
-            self._journal.rooms.acquired(room, loaded.epoch, tick, owner)
-            await self._journal.assure()
+            self._journal.acquired(room, loaded.epoch, tick, owner)
+            await self._journal.assure(self._key(room))
             return loaded
 
     async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
@@ -127,7 +134,7 @@ class RedisStore:
         check_room(room)
         with self._call():
             loaded = await self._rooms.load(room)
-            await self._journal.assure()
+            await self._journal.assure(self._key(room))
             return loaded
 
     async def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
@@ -144,7 +151,7 @@ class RedisStore:
         check_room(room)
         with self._call():
             await self._rooms.set_status(room, epoch, status)
-            await self._journal.assure()
+            await self._journal.assure(self._key(room))
             if status is Status.CLOSED:
                 self._journal.rooms.forget(room)
 
@@ -157,7 +164,7 @@ class RedisStore:
         check_room(room)
         with self._call():
             found = await self._rooms.result(room)
-            await self._journal.assure()
+            await self._journal.assure(self._key(room))
             return found
 
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
@@ -167,12 +174,16 @@ class RedisStore:
             await self._journal.assure()
             return found
 
+    def _key(self, room: str) -> bytes:
+        return self._address.room_key(room, "room")
+
     def _call(self) -> _Calls:
         if not self._is_open:
             raise StoreUnavailable(f"the store {self._address} is not open: open it before use")
         return self._calls
 
     async def _let_go(self) -> None:
+        await self._nodes.close()
         await self._journal.close()
         with suppress(OSError):
             await self._client.close()

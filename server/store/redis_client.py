@@ -1,11 +1,13 @@
-"""The rare operations' way to a Redis: redis-py's pool of connections, without its retries.
+"""The rare operations' way to a Redis: redis-py's pools of connections, without their retries.
 
-A retry would hide from the caller that a call may have happened twice; the pool still opens a new
-connection for the next call. Every error leaves here as one of the store's.
+A retry would hide from the caller that a call may have happened twice; a pool still opens a new
+connection for the next call. Only what a node of a cluster would not do, because another one keeps
+the key, is asked again: there. Every error leaves here as one of the store's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
@@ -13,22 +15,26 @@ from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     ConnectionError,  # noqa: A004 - It is not the built-in one.
+    MovedError,
     NoScriptError,
     RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004
+    TryAgainError,
 )
 
 from server.store.base import StoreUnavailable
 from server.store.redis_address import Address
 from server.store.redis_errors import refusal
+from server.store.redis_nodes import Nodes
 from server.store.redis_scripts import ROOM_KEYS, Script
 from shared.errors import StoreError
 
 CONNECTIONS_MAX = 4
-"""Calls in parallel: a start reads every room, and the journal must still get its turn."""
+"""Calls in parallel to a node: a start reads every room, and the journal must get its turn."""
 
 CALL_S = 5.0
 """How long a rare call may take: the largest checkpoint on a slow link, or a crowded start."""
@@ -44,80 +50,106 @@ class _Redis(Protocol):
 
 
 class Client:
-    """Runs commands and scripts on a Redis; made closed."""
+    """Runs commands and scripts on whoever keeps the key; made closed."""
 
-    def __init__(self, address: Address, answer_s: float) -> None:
-        self.address = address
+    def __init__(self, nodes: Nodes, answer_s: float) -> None:
+        self.address = nodes.address
+        self.nodes = nodes
         self._answer_s = answer_s
-        self._redis: _Redis | None = None
+        self._pools: dict[Address, _Redis] = {}
+        self._is_open = False
 
     def open(self) -> None:
-        """Make the pool; nothing is sent yet."""
-        address = self.address
-        tls: dict[str, Any] = {"ssl_check_hostname": True} if address.tls else {}
+        """Make pools from now on; nothing is sent yet."""
+        self._is_open = True
+
+    async def close(self) -> None:
+        """End every connection."""
+        self._is_open = False
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
+
+    async def run(self, script: Script, room: str, *arguments: Argument) -> list[object]:
+        """Run a script on a room's keys, teaching it to the Redis where it is not known yet."""
+        keys = [self.address.room_key(room, name) for name in ROOM_KEYS]
+        tail = (len(keys), *keys, *arguments)
+
+        async def call(redis: _Redis) -> object:
+            try:
+                return await redis.execute_command("EVALSHA", script.sha, *tail)
+            except NoScriptError:
+                return await redis.execute_command("EVAL", script.text, *tail)
+
+        return cast("list[object]", await self._at(keys[0], call))
+
+    async def command(self, name: str, key: bytes, *arguments: Argument) -> object:
+        """Run one command about a key."""
+        return await self._at(key, lambda redis: redis.execute_command(name, key, *arguments))
+
+    async def ask(self, node: Address, *words: Argument) -> object:
+        """Run a command that is about a node, not about a key."""
+        try:
+            return await self._pool(node).execute_command(*words)
+        except RedisError as error:
+            raise self._translated(node, error) from error
+
+    async def _at(self, key: bytes, call: Callable[[_Redis], Awaitable[object]]) -> object:
+        node = self.nodes.of(key)
+        try:
+            try:
+                return await call(self._pool(node))
+            except (MovedError, AskError, TryAgainError):
+                self.nodes.doubt()
+                await self.nodes.settled()
+                node = self.nodes.of(key)
+                return await call(self._pool(node))
+        except RedisError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
+                self.nodes.doubt()
+            raise self._translated(node, error) from error
+
+    def _pool(self, node: Address) -> _Redis:
+        if not self._is_open:
+            raise StoreUnavailable(f"the store {self.address} is not open: open it before use")
+        if node not in self._pools:
+            self._pools[node] = self._made(node)
+        return self._pools[node]
+
+    def _made(self, node: Address) -> _Redis:
+        tls: dict[str, Any] = {"ssl_check_hostname": True} if node.tls else {}
         pool = BlockingConnectionPool(
             max_connections=CONNECTIONS_MAX,
             timeout=None,
-            connection_class=SSLConnection if address.tls else Connection,
-            host=address.host,
-            port=address.port,
-            db=address.db,
-            username=address.user,
-            password=address.password,
+            connection_class=SSLConnection if node.tls else Connection,
+            host=node.host,
+            port=node.port,
+            db=node.db,
+            username=node.user,
+            password=node.password,
             protocol=2,
             socket_connect_timeout=self._answer_s,
             socket_timeout=CALL_S,
             retry=Retry(NoBackoff(), 0),
             **tls,
         )
-        self._redis = cast("_Redis", Redis.from_pool(pool))
+        return cast("_Redis", Redis.from_pool(pool))
 
-    async def close(self) -> None:
-        """End every connection."""
-        if self._redis is not None:
-            redis, self._redis = self._redis, None
-            await redis.aclose()
-
-    async def run(self, script: Script, room: str, *arguments: Argument) -> list[object]:
-        """Run a script on a room's keys, teaching it to the Redis where it is not known yet."""
-        keys = [self.address.room_key(room, name) for name in ROOM_KEYS]
-        tail = (len(keys), *keys, *arguments)
-        try:
-            try:
-                found = await self._open().execute_command("EVALSHA", script.sha, *tail)
-            except NoScriptError:
-                found = await self._open().execute_command("EVAL", script.text, *tail)
-        except RedisError as error:
-            raise self._translated(error) from error
-        return cast("list[object]", found)
-
-    async def command(self, *arguments: Argument) -> object:
-        """Run one command."""
-        try:
-            return await self._open().execute_command(*arguments)
-        except RedisError as error:
-            raise self._translated(error) from error
-
-    def _open(self) -> _Redis:
-        if self._redis is None:
-            raise StoreUnavailable(f"the store {self.address} is not open: open it before use")
-        return self._redis
-
-    def _translated(self, error: RedisError) -> StoreError:
+    def _translated(self, node: Address, error: RedisError) -> StoreError:
         """The store's error; redis-py takes the code off some messages, its class names it."""
         text = str(error)
         if isinstance(error, TimeoutError):
-            return StoreUnavailable(f"{self.address} did not answer in time: see whether it hangs")
+            return StoreUnavailable(f"{node} did not answer in time: see whether it hangs")
         if isinstance(error, AuthenticationError):
-            return refusal(self.address, f"NOAUTH {text}")
+            return refusal(node, f"NOAUTH {text}")
         code = _CODE_OF.get(type(error).__name__)
         if code is not None:
-            return refusal(self.address, f"{code} {text}")
+            return refusal(node, f"{code} {text}")
         if isinstance(error, ResponseError):
-            return refusal(self.address, text)
+            return refusal(node, text)
         if isinstance(error, ConnectionError):
-            return StoreUnavailable(f"the connection to {self.address} failed ({text[:200]})")
-        return StoreUnavailable(f"what answers at {self.address} is no Redis ({text[:200]})")
+            return StoreUnavailable(f"the connection to {node} failed ({text[:200]})")
+        return StoreUnavailable(f"what answers at {node} is no Redis ({text[:200]})")
 
 
 _CODE_OF = {

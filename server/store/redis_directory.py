@@ -92,9 +92,10 @@ class RedisDirectory:
     async def _run(self, script: Script, *arguments: str | bytes | int) -> Reply:
         now_ms = "" if self._now is None else int(self._now() * 1000)
         return await self._speaker.ask(
+            self._keys[0],
             hiredis.pack_command(
                 (b"EVAL", script.text, len(self._keys), *self._keys, now_ms, *arguments)
-            )
+            ),
         )
 
 

@@ -5,12 +5,15 @@ Behind its commands the journal's connection sends
     SET {prefix}:waited ""        where something before it may have written nothing
     WAIT N <ms>
 
-in the same write. WAIT speaks of the last write of its own connection, and a new one that only
-found a tick there already has none: it would be told at once that all is well. The SET is a write
-of its own, so what stands before it in the Redis, whoever wrote it, is waited for.
+in the same write; each node of a cluster has such a key, with a number in its tag. WAIT speaks of
+the last write of its own connection, and a new one that only found a tick there already has none:
+it would be told at once that all is well. The SET is a write of its own, so what stands before it
+in the Redis, whoever wrote it, is waited for.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import hiredis
 
@@ -24,13 +27,16 @@ WAIT_SHARE = 0.5
 
 
 class Durable:
-    """The replicas an address asks for; with none of them, nothing is sent and nothing judged."""
+    """The replicas an address asks for; with none of them, nothing is sent and nothing judged.
 
-    def __init__(self, address: Address, answer_s: float) -> None:
+    `key` says which key of the node may be written for no other reason.
+    """
+
+    def __init__(self, address: Address, answer_s: float, key: Callable[[], bytes]) -> None:
         self._address = address
         self._replicas = address.durable
         self._wait_ms = max(1, round(answer_s * WAIT_SHARE * 1000))
-        self._mark = hiredis.pack_command((b"SET", address.key("waited"), b""))
+        self._key = key
         self._wait = hiredis.pack_command((b"WAIT", self._replicas, self._wait_ms))
 
     @property
@@ -42,7 +48,9 @@ class Durable:
         """What to send behind commands; `wrote` says that they write, or are refused."""
         if not self.asked:
             return []
-        return [self._wait] if wrote else [self._mark, self._wait]
+        if wrote:
+            return [self._wait]
+        return [hiredis.pack_command((b"SET", self._key(), b"")), self._wait]
 
     def judge(self, replies: list[Reply], commands: int) -> StoreUnavailable | None:
         """Take off `replies` what answers no command; why they may not count, or None."""

@@ -1,8 +1,9 @@
-"""What a process hears from the others through a Redis: every channel on one connection.
+"""What a process hears from the others through a Redis: who here hears which channel.
 
-A channel is subscribed to once, however many here hear it, and only while somebody does. When the
-connection breaks, all channels are subscribed to again on the next one, and whoever heard one is
-told of the gap as soon as the Redis has confirmed that there is none from here on.
+A channel is subscribed to once, however many here hear it, and only while somebody does. When a
+connection breaks, its channels are subscribed to again on the next one; when a channel's slot moves
+to another node of a cluster, it is subscribed to there. Whoever heard it is told of the gap as soon
+as the Redis has confirmed that there is none from here on.
 """
 
 from __future__ import annotations
@@ -11,15 +12,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-import hiredis
-
 from server.store.base import StoreUnavailable
 from server.store.redis_address import Address
-from server.store.redis_connection import Connection, Reply, silent
-from server.store.redis_errors import refusal
-from server.store.redis_link import Link
-
-_PING = hiredis.pack_command((b"PING",))
+from server.store.redis_nodes import Nodes
+from server.store.redis_speaker import Leaving
+from server.store.redis_subscriber import Subscriber
 
 
 class Hearing:
@@ -41,57 +38,79 @@ class Hearing:
 
 
 class _Channel:
-    """Those who hear a channel, and whether the Redis has said that it sends it."""
+    """Those who hear a channel, where it is subscribed to, and whether that is confirmed."""
 
-    __slots__ = ("confirmed", "hearings", "interrupted")
+    __slots__ = ("at", "confirmed", "hearings", "interrupted")
 
-    def __init__(self) -> None:
+    def __init__(self, at: Subscriber) -> None:
         self.hearings: list[Hearing] = []
+        # None while it is not known who keeps it.
+        self.at: Subscriber | None = at
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.interrupted = False
 
+    def interrupt(self) -> None:
+        """It is not heard any more, until it is confirmed again."""
+        if self.confirmed.done():
+            self.interrupted = True
+            self.confirmed = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: StoreUnavailable) -> None:
+        """Tell those who wait for the confirmation that it does not come, and interrupt it."""
+        if not self.confirmed.done():
+            self.confirmed.set_exception(error)
+            # Nobody may wait any more, and that is no fault.
+            self.confirmed.exception()
+            self.confirmed = asyncio.get_running_loop().create_future()
+        self.interrupt()
+
 
 class Ear:
-    """Hears channels on a connection of its own; made closed."""
+    """Hears channels, on one connection a node; made closed. `leave` closes what is left."""
 
     def __init__(
-        self, address: Address, answer_s: float, chance: Callable[[int], bytes], log: logging.Logger
+        self,
+        nodes: Nodes,
+        answer_s: float,
+        chance: Callable[[int], bytes],
+        log: logging.Logger,
+        leave: Callable[[Leaving], None],
     ) -> None:
-        self._address = address
-        self._log = log
+        self._nodes = nodes
         self._answer_s = answer_s
-        self._link = Link(address, answer_s, chance, self._connected, self._lost)
+        self._chance = chance
+        self._log = log
+        self._leave = leave
+        self._subscribers: dict[Address, Subscriber] = {}
         self._channels: dict[bytes, _Channel] = {}
-        # How many SUBSCRIBEs of a channel were not yet confirmed on this connection.
-        self._asked: dict[bytes, int] = {}
-        self._watch: asyncio.TimerHandle | None = None
-        self._alive = True
 
     async def open(self) -> None:
-        """Connect; raise `StoreUnavailable` saying why that cannot be."""
-        await self._link.open()
+        """Connect to every node; raise `StoreUnavailable` saying why that cannot be."""
+        for node in self._nodes.all:
+            await self._subscriber(node).link.open()
 
     async def close(self) -> None:
         """Hear nothing more."""
-        if self._watch is not None:
-            self._watch.cancel()
         for channel in self._channels.values():
-            _fail(channel, StoreUnavailable(f"the exchange {self._address} was closed"))
+            channel.fail(StoreUnavailable(f"the exchange {self._nodes.address} was closed"))
         self._channels.clear()
-        self._asked.clear()
-        await self._link.close()
+        subscribers, self._subscribers = self._subscribers, {}
+        for subscriber in subscribers.values():
+            await subscriber.close()
 
     async def hear(
         self, channel: bytes, hear: Callable[[bytes], None], gap: Callable[[], None]
     ) -> Hearing:
         """Hear a channel from when this returns; raise `StoreUnavailable` while that cannot be."""
-        connection = self._link.connection
-        if connection is None:
-            raise self._link.unavailable()
         found = self._channels.get(channel)
+        at = found.at if found is not None else self._subscriber(self._nodes.of(channel))
+        if at is None:
+            raise StoreUnavailable(f"{self._nodes.address} is moving {channel!r}: wait for it")
+        if at.link.connection is None:
+            raise at.link.unavailable()
         if found is None:
-            found = self._channels[channel] = _Channel()
-            self._subscribe(connection, [channel])
+            found = self._channels[channel] = _Channel(at)
+            at.subscribe([channel])
         hearing = Hearing(self, channel, hear, gap)
         found.hearings.append(hearing)
         try:
@@ -109,76 +128,72 @@ class Ear:
         channel.hearings.remove(hearing)
         if not channel.hearings:
             del self._channels[hearing.channel]
-            if self._link.connection is not None:
-                self._link.connection.say([hiredis.pack_command((b"UNSUBSCRIBE", hearing.channel))])
+            if channel.at is not None:
+                channel.at.unsubscribe(hearing.channel)
 
-    def _subscribe(self, connection: Connection, channels: list[bytes]) -> None:
-        for channel in channels:
-            self._asked[channel] = self._asked.get(channel, 0) + 1
-        connection.say([hiredis.pack_command((b"SUBSCRIBE", *channels))])
+    def learnt(self) -> None:
+        """Listen where the channels are kept now, and at no other node."""
+        for node in self._nodes.all:
+            if node not in self._subscribers:
+                self._subscriber(node).link.begin()
+        for name, channel in self._channels.items():
+            at = self._subscriber(self._nodes.of(name))
+            if channel.at is not at:
+                if channel.at is not None:
+                    channel.at.unsubscribe(name)
+                channel.at = at
+                channel.interrupt()
+                at.subscribe([name])
+        for gone in self._subscribers.keys() - set(self._nodes.all):
+            self._leave(self._subscribers.pop(gone))
 
-    def _connected(self, connection: Connection) -> None:
-        connection.listen(self._heard)
-        self._alive = True
-        self._look()
-        if self._channels:
-            self._subscribe(connection, list(self._channels))
+    def connected(self, at: Subscriber) -> None:
+        """Subscribe to everything that is kept there."""
+        at.subscribe(name for name, channel in self._channels.items() if channel.at is at)
 
-    def _lost(self, error: StoreUnavailable) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        self._asked.clear()
+    def lost(self, at: Subscriber, error: StoreUnavailable) -> None:
+        """Nothing is heard from there until it is confirmed anew."""
         for channel in self._channels.values():
-            if channel.confirmed.done():
-                channel.interrupted = True
-            else:
-                _fail(channel, error)
-            channel.confirmed = asyncio.get_running_loop().create_future()
+            if channel.at is at:
+                channel.fail(error)
 
-    def _look(self) -> None:
-        """Ask whether the Redis is there; drop the connection where it said nothing since."""
-        connection = self._link.connection
-        if connection is None:
+    def confirmed(self, at: Subscriber, channel: bytes) -> None:
+        """A channel is heard from here on; who heard it before is told of the gap."""
+        found = self._channels.get(channel)
+        if found is None or found.at is not at or found.confirmed.done():
             return
-        if not self._alive:
-            connection.drop(silent(self._address, self._answer_s))
-            return
-        self._alive = False
-        connection.say([_PING])
-        self._watch = asyncio.get_running_loop().call_later(self._answer_s, self._look)
+        found.confirmed.set_result(None)
+        if found.interrupted:
+            found.interrupted = False
+            self._tell(found, None)
 
-    def _heard(self, reply: Reply) -> None:
-        """Judge what came; all but messages is rare."""
-        self._alive = True
-        match reply:
-            case [b"message", bytes(name), bytes(message)]:
-                channel = self._channels.get(name)
-                if channel is not None and channel.confirmed.done():
-                    self._tell(channel, message)
-            case [b"subscribe", bytes(name), int()]:
-                self._confirm(name)
-            case hiredis.ReplyError():
-                # There is no telling what it refuses, so nothing is heard until that is mended.
-                error = refusal(self._address, str(reply))
-                self._log.error("%s", error)
-                self._drop(error)
-            case b"PONG" | [b"pong", bytes()] | [b"unsubscribe", bytes(), int()]:
-                pass
-            case _:
-                self._drop(StoreUnavailable(f"{self._address} sent what nobody asked for"))
+    def message(self, channel: bytes, message: bytes) -> None:
+        """Let all hear it who hear the channel."""
+        found = self._channels.get(channel)
+        if found is not None and found.confirmed.done():
+            self._tell(found, message)
 
-    def _confirm(self, name: bytes) -> None:
-        self._asked[name] = self._asked.get(name, 1) - 1
-        if self._asked[name]:
-            return
-        del self._asked[name]
-        channel = self._channels.get(name)
-        if channel is None or channel.confirmed.done():
-            return
-        channel.confirmed.set_result(None)
-        if channel.interrupted:
-            channel.interrupted = False
-            self._tell(channel, None)
+    def astray(self, at: Subscriber, channel: bytes) -> None:
+        """Find out who keeps a channel, unless nobody hears it there any more."""
+        found = self._channels.get(channel)
+        if found is not None and found.at is at:
+            found.at = None
+            found.fail(StoreUnavailable(f"{at.address} keeps {channel!r} no more: wait for it"))
+            self._nodes.doubt()
+
+    def _subscriber(self, node: Address) -> Subscriber:
+        found = self._subscribers.get(node)
+        if found is None:
+            found = self._subscribers[node] = Subscriber(
+                node,
+                self._answer_s,
+                self._chance,
+                self._log,
+                self,
+                self._nodes.doubt,
+                sharded=self._nodes.sharded,
+            )
+        return found
 
     def _tell(self, channel: _Channel, message: bytes | None) -> None:
         """Let all hear a message, or (None) of a gap; what one raises is its own affair."""
@@ -192,15 +207,3 @@ class Ear:
                     hearing.hear(message)
             except Exception:  # noqa: BLE001 - It is logged, and the others must hear.
                 self._log.exception("who hears %s failed", hearing.channel)
-
-    def _drop(self, error: Exception) -> None:
-        if self._link.connection is not None:
-            self._link.connection.drop(StoreUnavailable(str(error)))
-
-
-def _fail(channel: _Channel, error: StoreUnavailable) -> None:
-    """Tell those who wait for the confirmation that it does not come."""
-    if not channel.confirmed.done():
-        channel.confirmed.set_exception(error)
-        # Nobody may wait any more, and that is no fault.
-        channel.confirmed.exception()

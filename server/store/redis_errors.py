@@ -14,16 +14,17 @@ from shared.errors import StoreError
 _CODES: tuple[tuple[str, str], ...] = (
     ("WRONGPASS|NOAUTH|AUTH|invalid password", "refuses this user or password: correct them"),
     ("NOPERM", "does not permit this user what is needed: allow it, or name another user"),
-    ("LOADING|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN", "is not ready yet: wait for it"),
+    ("LOADING|MASTERDOWN|BUSY|CLUSTERDOWN", "is not ready yet: wait for it"),
+    ("MOVED|ASK|TRYAGAIN", "is handing keys to another node of its cluster: wait for it"),
     ("READONLY", "is a replica and cannot be written: name the primary"),
     ("NOREPLICAS", "misses the replicas it is set to wait for: bring them back"),
     ("OOM", "has no memory left: raise its maxmemory or free some"),
     ("MISCONF", "cannot write to its disk: free some space there"),
-    ("MOVED|ASK|CROSSSLOT", "is a cluster of several nodes: name a Redis that keeps all keys"),
     ("DB index|SELECT", "has no database of this number: give one it has, such as /0"),
     ("protected mode", "is in protected mode and refuses other machines: set a password there"),
     ("max number of clients", "has no connection left: raise its maxclients"),
 )
+_ELSEWHERE = re.compile(r"(?<![A-Za-z_])(?:MOVED|ASK|TRYAGAIN)\b")
 _MEANINGS = tuple((re.compile(rf"(?<![A-Za-z_])(?:{codes})\b"), text) for codes, text in _CODES)
 
 
@@ -41,6 +42,11 @@ def refusal(address: object, text: str) -> StoreError:
     if "user_script" in text:
         return StoreCorrupt(f"{address} holds what cannot be read; it was left as it is ({shown})")
     return StoreUnavailable(f"{address} refused a command of Holdfast's ({shown})")
+
+
+def elsewhere(text: str) -> bool:
+    """Whether an error reply says that another node of a cluster keeps a key, or soon will."""
+    return _ELSEWHERE.search(text) is not None
 
 
 def damaged(address: object, room: str, what: bytes) -> StoreCorrupt:

@@ -1,5 +1,8 @@
 """Appends to Redis streams: all ticks of a batch in one write on one explicit connection.
 
+In a cluster there is one such connection a node, and a batch is one write to each node that keeps
+rooms of it.
+
 A room whose last tick is sure (see `redis_known`) is appended to with a plain
 
     XADD {prefix:ROOM}:journal NOMKSTREAM <epoch>-<tick> d <record>
@@ -35,14 +38,16 @@ from server.store.base import (
     Fenced,
     NoSuchRoom,
     OutOfOrder,
+    Record,
     StoreCorrupt,
     StoreUnavailable,
 )
 from server.store.redis_address import Address
-from server.store.redis_connection import Connection, Reply, connect
-from server.store.redis_durable import Durable
-from server.store.redis_errors import damaged, refusal
+from server.store.redis_connection import Connection, Reply
+from server.store.redis_errors import damaged
 from server.store.redis_known import Known, KnownRooms
+from server.store.redis_node import Node
+from server.store.redis_nodes import Nodes
 from server.store.redis_scripts import Script, Scripts
 from shared.errors import StoreError
 
@@ -50,11 +55,13 @@ Outcomes = list[StoreError | None]
 
 
 class _Batch:
-    """One call of `append`: its entries, how each was sent, and what came of it."""
+    """What one node is asked to append: the entries, how each was sent, and what came of it."""
 
-    __slots__ = ("answer", "entries", "outcomes", "plain", "unsettled")
+    __slots__ = ("answer", "connection", "entries", "node", "outcomes", "plain", "unsettled")
 
-    def __init__(self, entries: Sequence[Append]) -> None:
+    def __init__(self, node: Node, connection: Connection, entries: Sequence[Append]) -> None:
+        self.node = node
+        self.connection = connection
         self.entries = tuple(entries)
         # The room of each XADD; None where a script was sent.
         self.plain: list[Known | None] = []
@@ -69,80 +76,116 @@ class Journal:
 
     def __init__(
         self,
-        address: Address,
+        nodes: Nodes,
         scripts: Scripts,
         answer_s: float,
         listed: Callable[[str], Awaitable[None]],
     ) -> None:
-        self.rooms = KnownRooms(address)
-        self._address = address
+        self.rooms = KnownRooms(nodes.address)
+        self._address = nodes.address
+        self._nodes = nodes
         self._scripts = scripts
         self._answer_s = answer_s
-        self._durable = Durable(address, answer_s)
         self._listed = listed
-        self._connection: Connection | None = None
-        self._connecting: asyncio.Task[Connection] | None = None
+        self._open: dict[Address, Node] = {}
 
     async def open(self) -> None:
-        """Connect; raise `StoreUnavailable` saying why that cannot be."""
-        await self._connected()
+        """Connect to every node; raise `StoreUnavailable` saying why that cannot be."""
+        for address in self._nodes.all:
+            await self._node(address).connected()
 
     async def close(self) -> None:
         """Let what is open be answered, and forget every room."""
-        if self._connecting is not None:
-            await asyncio.wait([self._connecting])
-        if self._connection is not None:
-            await self._connection.finish()
-            self._connection = None
+        for node in self._open.values():
+            await node.close()
+        self._open.clear()
         self.rooms.forget_all()
 
     async def append(self, entries: Sequence[Append]) -> Outcomes:
         """Commit a batch, as `Store.append` says."""
-        connection = await self._connected()
-        batch = _Batch(entries)
+        if len(self._nodes.all) == 1:
+            return await self._append(self._node(self._nodes.address), entries)
+        placed = self._placed(entries)
+        answers = await asyncio.gather(
+            *(
+                self._append(self._node(address), [entries[place] for place in places])
+                for address, places in placed.items()
+            ),
+            return_exceptions=True,
+        )
+        outcomes: Outcomes = [None] * len(entries)
+        for places, answer in zip(placed.values(), answers, strict=True):
+            if isinstance(answer, BaseException):
+                # The others' entries are committed; they are recognised when all is repeated.
+                raise answer
+            for place, outcome in zip(places, answer, strict=True):
+                outcomes[place] = outcome
+        return outcomes
+
+    async def run(self, script: Script, room: str, *arguments: str | bytes | int) -> Reply:
+        """Run a script on a room's hash and journal, in line with the appends: one round trip."""
+        node = self._node_of(room)
+        connection = await node.connected()
+        return await node.asked(connection, self._script(script, room, *arguments))
+
+    def acquired(
+        self, room: str, epoch: int, tick: int, owner: str, recent: Sequence[Record] = ()
+    ) -> None:
+        """The Redis has just answered that a room has this epoch, and that its journal ends there.
+
+        Should it not be the same Redis when the room is appended to, its connection has broken.
+        """
+        known = self.rooms.acquired(room, epoch, tick, owner, recent)
+        if known.epoch == epoch:
+            known.sure_on = self._node_of(room).connection
+
+    async def assure(self, *keys: bytes) -> None:
+        """Wait until as many replicas as are asked for have all that was written so far.
+
+        That is, at the nodes of these keys, or at all of them. Raises `StoreUnavailable` where they
+        do not come by in time. Where no replica is asked for, this does nothing.
+        """
+        if not self._address.durable:
+            return
+        addresses = {self._nodes.of(key) for key in keys} or self._nodes.all
+        for address in addresses:
+            node = self._node(address)
+            await node.replies(await node.connected())
+
+    async def _append(self, node: Node, entries: Sequence[Append]) -> Outcomes:
+        connection = await node.connected()
+        batch = _Batch(node, connection, entries)
         commands = [self._command(batch, entry) for entry in batch.entries]
-        commands += self._durable.behind(wrote=None not in batch.plain)
-        connection.ask(commands, partial(self._answered, connection, batch))
+        commands += node.durable.behind(wrote=None not in batch.plain)
+        connection.ask(commands, partial(self._answered, batch))
         await batch.answer
         for place in batch.unsettled:
-            batch.outcomes[place] = await self._settle(connection, batch.entries[place])
+            batch.outcomes[place] = await self._settle(batch, batch.entries[place])
         for entry, outcome in zip(batch.entries, batch.outcomes, strict=True):
             if entry.result is not None and outcome is None:
                 await self._listed(entry.room)
         return batch.outcomes
 
-    async def run(self, script: Script, room: str, *arguments: str | bytes | int) -> Reply:
-        """Run a script on a room's hash and journal, in line with the appends: one round trip."""
-        connection = await self._connected()
-        return await self._asked(connection, self._script(script, room, *arguments))
+    def _placed(self, entries: Sequence[Append]) -> dict[Address, list[int]]:
+        """Which node commits which entries, by their places in the batch."""
+        placed: dict[Address, list[int]] = {}
+        for place, entry in enumerate(entries):
+            address = self._nodes.of(self._address.room_key(entry.room, "journal"))
+            placed.setdefault(address, []).append(place)
+        return placed
 
-    async def assure(self) -> None:
-        """Wait until as many replicas as are asked for have all that was written so far.
+    def _node_of(self, room: str) -> Node:
+        return self._node(self._nodes.of(self._address.room_key(room, "journal")))
 
-        Raises `StoreUnavailable` where they do not come by in time. Where none is asked for, this
-        does nothing.
-        """
-        if self._durable.asked:
-            await self._replies(await self._connected())
-
-    async def _connected(self) -> Connection:
-        """The connection, made anew where it is broken; callers share one attempt."""
-        if self._connection is not None and not self._connection.broken:
-            return self._connection
-        if self._connecting is None:
-            made = connect(self._address, self._answer_s, self.rooms.doubt)
-            self._connecting = asyncio.get_running_loop().create_task(made)
-            self._connecting.add_done_callback(self._made)
-        return await asyncio.shield(self._connecting)
-
-    def _made(self, connecting: asyncio.Task[Connection]) -> None:
-        self._connecting = None
-        if not connecting.cancelled() and connecting.exception() is None:
-            self._connection = connecting.result()
+    def _node(self, address: Address) -> Node:
+        node = self._open.get(address)
+        if node is None:
+            node = self._open[address] = Node(address, self._answer_s, self._nodes)
+        return node
 
     def _command(self, batch: _Batch, entry: Append) -> bytes:
         known = self.rooms.get(entry.room)
-        if known is None or not known.admits(entry):
+        if known is None or not known.admits(entry, batch.connection):
             batch.plain.append(None)
             return self._scripted(entry)
         known.open = True
@@ -161,14 +204,12 @@ class Journal:
         keys = (self._address.room_key(room, name) for name in ("room", "journal"))
         return hiredis.pack_command((b"EVAL", script.text, 2, *keys, *arguments))
 
-    def _answered(
-        self, connection: Connection, batch: _Batch, replies: list[Reply] | StoreUnavailable
-    ) -> None:
+    def _answered(self, batch: _Batch, replies: list[Reply] | StoreUnavailable) -> None:
         """Judge a batch, unless too few replicas have it."""
         if isinstance(replies, list):
-            short = self._durable.judge(replies, len(batch.entries))
+            short = batch.node.durable.judge(replies, len(batch.entries))
             if short is not None:
-                connection.drop(short)
+                batch.connection.drop(short)
                 replies = short
         self._judge(batch, replies)
 
@@ -189,10 +230,10 @@ class Journal:
                 if type(reply) is bytes:
                     known.committed(entry)
                 else:
-                    known.sure = False
+                    known.sure_on = None
                     batch.unsettled.append(place)
             elif self._is_final(entry, reply):
-                batch.outcomes[place] = self._outcome(entry, reply)
+                batch.outcomes[place] = self._outcome(batch.connection, entry, reply)
             else:
                 batch.unsettled.append(place)
         if not answer.done():
@@ -209,11 +250,11 @@ class Journal:
             case _:
                 return isinstance(reply, list)
 
-    def _outcome(self, entry: Append, reply: Reply) -> StoreError | None:
-        """What the script's answer means for an entry."""
+    def _outcome(self, connection: Connection, entry: Append, reply: Reply) -> StoreError | None:
+        """What the script's answer, by this connection, means for an entry."""
         match reply:
             case [b"ok", bytes(last)]:
-                self.rooms.ends(entry, int(last))
+                self.rooms.ends(entry, int(last), connection)
                 return None
             case [b"gone"]:
                 self.rooms.forget(entry.room)
@@ -231,40 +272,21 @@ class Journal:
             case _:
                 return damaged(self._address, entry.room, b"a script answered otherwise")
 
-    async def _settle(self, connection: Connection, entry: Append) -> StoreError | None:
+    async def _settle(self, batch: _Batch, entry: Append) -> StoreError | None:
         """Ask the script about an entry; where the journal's end is missing, bring it up first."""
+        node, connection = batch.node, batch.connection
         try:
-            reply = await self._asked(connection, self._scripted(entry))
+            reply = await node.asked(connection, self._scripted(entry))
             known = self.rooms.of(entry)
             if known is not None and not self._is_final(entry, reply):
-                await self._repair(connection, entry.room, known)
-                reply = await self._asked(connection, self._scripted(entry))
+                await node.asked(connection, self._repair(entry.room, known))
+                reply = await node.asked(connection, self._scripted(entry))
         except StoreCorrupt as error:
             return error
-        return self._outcome(entry, reply)
+        return self._outcome(connection, entry, reply)
 
-    async def _repair(self, connection: Connection, room: str, known: Known) -> None:
-        """Append again what this Redis does not have any more; it refuses what does not fit."""
+    def _repair(self, room: str, known: Known) -> bytes:
+        """To append again what this Redis does not have any more; it refuses what does not fit."""
         first = known.recent[0].tick if known.recent else known.tick + 1
         pairs = (part for each in known.recent for part in (each.epoch, each.record))
-        command = self._script(self._scripts.repair, room, known.epoch, known.owner, first, *pairs)
-        await self._asked(connection, command)
-
-    async def _asked(self, connection: Connection, command: bytes) -> Reply:
-        """One reply; an error that is not about this room breaks the connection and is raised."""
-        (reply,) = await self._replies(connection, command)
-        if isinstance(reply, hiredis.ReplyError):
-            error = refusal(self._address, str(reply))
-            if isinstance(error, StoreUnavailable):
-                connection.drop(error)
-            raise error
-        return reply
-
-    async def _replies(self, connection: Connection, *commands: bytes) -> list[Reply]:
-        """The replies to commands that may only have read, once the replicas have what they saw."""
-        behind = self._durable.behind(wrote=False)
-        replies = await connection.replies(*commands, *behind)
-        if error := self._durable.judge(replies, len(commands)):
-            connection.drop(error)
-            raise error
-        return replies
+        return self._script(self._scripts.repair, room, known.epoch, known.owner, first, *pairs)

@@ -1,7 +1,8 @@
 """What a process remembers of the journals it appends to, so that it need not ask before each tick.
 
-The last tick of a room is *sure* from the answer of a script or of the last XADD until the
-connection breaks: the next Redis at the address may have lost the end of its journals.
+The last tick of a room is *sure* on the connection by which a script or the last XADD answered for
+it, and on no other: the next Redis, at the address or in a cluster, may have lost the end of its
+journals.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 from server.store.base import Append, Record
 from server.store.redis_address import Address
+from server.store.redis_connection import Connection
 
 RECORDS_KEPT = 64
 """Records of a room kept to bring its journal up: 3 s at 20 Hz; `everysec` loses up to 2 s."""
@@ -19,22 +21,23 @@ RECORDS_KEPT = 64
 class Known:
     """A room: its epoch, the last tick of its journal (0: none), and its last records."""
 
-    __slots__ = ("epoch", "journal", "open", "owner", "recent", "sure", "tick")
+    __slots__ = ("epoch", "journal", "open", "owner", "recent", "sure_on", "tick")
 
     def __init__(self, journal: bytes, epoch: int, tick: int, owner: str) -> None:
         self.journal = journal
         self.epoch = epoch
         self.tick = tick
         self.owner = owner
-        self.sure = True
+        # None where nothing is sure.
+        self.sure_on: Connection | None = None
         # Whether a plain XADD of it waits for its answer.
         self.open = False
         self.recent: deque[Append | Record] = deque(maxlen=RECORDS_KEPT)
 
-    def admits(self, entry: Append) -> bool:
-        """Whether an XADD alone does the right thing with this entry."""
+    def admits(self, entry: Append, connection: Connection) -> bool:
+        """Whether an XADD alone does the right thing with this entry, on this connection."""
         return (
-            self.sure
+            self.sure_on is connection
             and not self.open
             and entry.epoch == self.epoch
             and (entry.tick == self.tick + 1 or not self.tick)
@@ -75,7 +78,7 @@ class KnownRooms:
             known.recent.extend(recent)
         return known
 
-    def ends(self, entry: Append, last: int) -> None:
+    def ends(self, entry: Append, last: int, connection: Connection) -> None:
         """A script committed this entry, or found it; the journal ends at `last`."""
         known = self.of(entry)
         if known is None:
@@ -85,7 +88,7 @@ class KnownRooms:
         if entry.tick == last and not (known.recent and known.recent[-1].tick >= last):
             known.recent.append(entry)
         known.tick = last
-        known.sure = True
+        known.sure_on = connection
 
     def forget(self, room: str) -> None:
         """The room is somebody else's, or gone."""
@@ -94,8 +97,3 @@ class KnownRooms:
     def forget_all(self) -> None:
         """Nothing is remembered any more."""
         self._rooms.clear()
-
-    def doubt(self) -> None:
-        """Nothing is sure any more."""
-        for known in self._rooms.values():
-            known.sure = False

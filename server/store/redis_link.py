@@ -23,6 +23,8 @@ AGAIN_MAX_S = 2.0
 class Link:
     """Made closed; `connected` hears each new connection, `lost` that it broke and why.
 
+    `missed` is called whenever nothing could be reached: another Redis may have taken its place.
+
     `chance` gives that many random bytes: half of each pause is left to it, so that the processes
     of a Redis that comes back do not all come at once.
     """
@@ -34,12 +36,14 @@ class Link:
         chance: Callable[[int], bytes],
         connected: Callable[[Connection], None],
         lost: Callable[[StoreUnavailable], None],
+        missed: Callable[[], None],
     ) -> None:
         self._address = address
         self._answer_s = answer_s
         self._chance = chance
         self._connected = connected
         self._lost = lost
+        self._missed = missed
         self._connection: Connection | None = None
         self._again: asyncio.Task[None] | None = None
         self._is_open = False
@@ -65,6 +69,11 @@ class Link:
         self._is_open = True
         self._take(made)
 
+    def begin(self) -> None:
+        """Connect in the background, for as long as it takes."""
+        self._is_open = True
+        self._again = asyncio.get_running_loop().create_task(self._connect_again(0.0))
+
     async def close(self) -> None:
         """Let what was asked be answered, and connect no more."""
         self._is_open = False
@@ -86,17 +95,18 @@ class Link:
         if self._connection is None:
             return
         self._connection = None
-        self._again = asyncio.get_running_loop().create_task(self._connect_again())
+        self._again = asyncio.get_running_loop().create_task(self._connect_again(AGAIN_S))
         self._lost(self.unavailable())
+        self._missed()
 
-    async def _connect_again(self) -> None:
-        pause_s = AGAIN_S
+    async def _connect_again(self, pause_s: float) -> None:
         while True:
             await asyncio.sleep(pause_s * (1 + self._chance(1)[0] / 255) / 2)
-            pause_s = min(2 * pause_s, AGAIN_MAX_S)
+            pause_s = max(AGAIN_S, min(2 * pause_s, AGAIN_MAX_S))
             # A Redis that starts or refuses us for now is no reason to give it up.
             with suppress(StoreError):
                 made = await connect(self._address, self._answer_s, self._broke)
                 if not made.broken:
                     self._take(made)
                     return
+            self._missed()

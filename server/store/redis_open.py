@@ -19,25 +19,25 @@ VERSION_MIN = (6, 2)
 
 
 async def check(client: Client) -> None:
-    """Raise a `StoreError` whose one sentence says why this Redis cannot keep rooms."""
-    facts = await _facts(client)
-    _check_version(client.address, facts)
-    _check_role(client.address, facts)
-    _check_cluster(client.address, facts, await _cluster_size(client, facts))
-    _check_policy(client.address, await _policy(client, facts))
+    """Raise a `StoreError` whose one sentence says why this Redis, or a node, cannot keep rooms."""
+    for node in client.nodes.all:
+        facts = await _facts(client, node)
+        _check_version(node, facts)
+        _check_role(node, facts)
+        _check_policy(node, await _policy(client, node, facts))
     await _check_format(client)
 
 
-async def _facts(client: Client) -> Mapping[str, object]:
+async def _facts(client: Client, node: Address) -> Mapping[str, object]:
     """What INFO tells; nothing where it is not permitted, and then nothing can be held against."""
     try:
-        found = await client.command("INFO")
+        found = await client.ask(node, "INFO")
     except StoreError as error:
         if "NOPERM" in str(error):
             return {}
         raise
     if not isinstance(found, dict):
-        raise StoreUnavailable(f"what answers at {client.address} is no Redis (it has no INFO)")
+        raise StoreUnavailable(f"what answers at {node} is no Redis (it has no INFO)")
     return cast("Mapping[str, object]", found)
 
 
@@ -57,31 +57,12 @@ def _check_role(address: Address, facts: Mapping[str, object]) -> None:
         raise StoreUnavailable(f"{address} is a replica and cannot be written: name the primary")
 
 
-async def _cluster_size(client: Client, facts: Mapping[str, object]) -> int:
-    """Nodes that share the keys between them; 1 where there is no cluster or no word of it."""
-    if not facts.get("cluster_enabled"):
-        return 1
-    try:
-        found = await client.command("CLUSTER", "INFO")
-    except StoreError:
-        return 1
-    size = re.search(r"cluster_size['\"]?:\s*['\"]?(\d+)", str(found))
-    return int(size[1]) if size else 1
-
-
-def _check_cluster(address: Address, facts: Mapping[str, object], size: int) -> None:
-    if facts.get("cluster_enabled") and size > 1:
-        raise StoreUnavailable(
-            f"{address} is a cluster of {size} nodes: name a Redis that keeps all keys"
-        )
-
-
-async def _policy(client: Client, facts: Mapping[str, object]) -> str:
+async def _policy(client: Client, node: Address, facts: Mapping[str, object]) -> str:
     """What the Redis does when its memory is full; "" where that cannot be found out."""
     if "maxmemory_policy" in facts:
         return str(facts["maxmemory_policy"])
     try:
-        found = await client.command("CONFIG", "GET", "maxmemory-policy")
+        found = await client.ask(node, "CONFIG", "GET", "maxmemory-policy")
     except StoreError:
         # Managed services refuse CONFIG.
         return ""

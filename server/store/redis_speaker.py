@@ -1,99 +1,85 @@
-"""What a process says to the others through a Redis: all of one turn of the loop in one write.
+"""What a process says to the others through a Redis, or through the nodes of a cluster.
 
-Nothing here waits. What is said while the Redis is away, or while too much of what was said before
-has not left, is lost, and the log says when that begins and ends.
+A channel has its slot's node (`SPUBLISH`) where the servers can do that; where they cannot, a node
+passes on what it is told (`PUBLISH`), to the other nodes as well.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import hiredis
 
-from server.store.base import StoreUnavailable
 from server.store.redis_address import Address
-from server.store.redis_connection import Connection, Reply
-from server.store.redis_errors import refusal
-from server.store.redis_link import Link
+from server.store.redis_connection import Reply
+from server.store.redis_nodes import Nodes
+from server.store.redis_voice import Voice
 
-BACKLOG_BYTES_MAX = 8_000_000
-"""Some 3 s of 100 rooms at 30 Hz; `ANSWER_S` mostly ends a connection that hangs before that."""
+
+class Leaving(Protocol):
+    """What a node is spoken or listened to by, and which ends when the node is no more."""
+
+    async def close(self) -> None:
+        """End it."""
 
 
 class Speaker:
-    """Publishes on, and asks by, a connection of its own; made closed."""
+    """One voice a node; made closed. `leave` closes what is of no use any more."""
 
     def __init__(
-        self, address: Address, answer_s: float, chance: Callable[[int], bytes], log: logging.Logger
+        self,
+        nodes: Nodes,
+        answer_s: float,
+        chance: Callable[[int], bytes],
+        log: logging.Logger,
+        leave: Callable[[Leaving], None],
     ) -> None:
-        self._address = address
+        self._nodes = nodes
+        self._answer_s = answer_s
+        self._chance = chance
         self._log = log
-        self._link = Link(address, answer_s, chance, self._connected, self._lost_link)
-        self._said: list[bytes] = []
-        self._lost = 0
-        self._refused = False
+        self._leave = leave
+        self._voices: dict[Address, Voice] = {}
 
     async def open(self) -> None:
-        """Connect; raise `StoreUnavailable` saying why that cannot be."""
-        await self._link.open()
+        """Connect to every node; raise `StoreUnavailable` saying why that cannot be."""
+        for node in self._nodes.all:
+            await self._voice(node).link.open()
 
     async def close(self) -> None:
         """Say what is left to say, and end."""
-        self._flush()
-        await self._link.close()
+        voices, self._voices = self._voices, {}
+        for voice in voices.values():
+            await voice.close()
 
     def publish(self, channel: bytes, message: bytes) -> None:
         """Say something to all who listen to a channel, by the end of this turn of the loop."""
-        if not self._said:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._said.append(hiredis.pack_command((b"PUBLISH", channel, message)))
+        word = b"SPUBLISH" if self._nodes.sharded else b"PUBLISH"
+        voice = self._voices.get(self._nodes.of(channel))
+        if voice is not None:
+            voice.say(hiredis.pack_command((word, channel, message)))
 
-    async def ask(self, command: bytes) -> Reply:
-        """One reply, after all that was said before; raise `StoreUnavailable` with why not."""
-        self._flush()
-        connection = self._link.connection
-        if connection is None:
-            raise self._link.unavailable()
-        (reply,) = await connection.replies(command)
-        if isinstance(reply, hiredis.ReplyError):
-            # The rooms may be sound whatever the directory holds: nothing is called damaged.
-            raise StoreUnavailable(str(refusal(self._address, str(reply))))
-        return reply
+    async def ask(self, key: bytes, command: bytes) -> Reply:
+        """One reply of who keeps a key, after all that was said to it before.
 
-    def _flush(self) -> None:
-        said, self._said = self._said, []
-        if not said:
-            return
-        connection = self._link.connection
-        if connection is None or connection.backlog > BACKLOG_BYTES_MAX:
-            if not self._lost:
-                self._log.warning("%s does not take what is told: it is lost", self._address)
-            self._lost += len(said)
-            return
-        if self._lost:
-            self._found()
-        connection.ask(said, self._answered)
+        Raises `StoreUnavailable` with why not.
+        """
+        return await self._voice(self._nodes.of(key)).ask(command)
 
-    def _answered(self, replies: list[Reply] | StoreUnavailable) -> None:
-        if self._refused or isinstance(replies, StoreUnavailable):
-            return
-        for reply in replies:
-            if isinstance(reply, hiredis.ReplyError):
-                self._refused = True
-                self._log.error("%s", refusal(self._address, str(reply)))
-                return
+    def learnt(self) -> None:
+        """Speak to the nodes there are now, and to no others."""
+        for gone in self._voices.keys() - set(self._nodes.all):
+            self._leave(self._voices.pop(gone))
+        for node in self._nodes.all:
+            if node not in self._voices:
+                self._voice(node).link.begin()
 
-    def _connected(self, connection: Connection) -> None:
-        del connection
-        self._refused = False
-        if self._lost:
-            self._found()
-
-    def _found(self) -> None:
-        self._log.warning("%s takes what is told again; %d were lost", self._address, self._lost)
-        self._lost = 0
-
-    def _lost_link(self, error: StoreUnavailable) -> None:
-        self._log.warning("%s", error)
+    def _voice(self, node: Address) -> Voice:
+        voice = self._voices.get(node)
+        if voice is None:
+            voice = self._voices[node] = Voice(
+                node, self._answer_s, self._chance, self._log, self._nodes.doubt
+            )
+        return voice

@@ -41,7 +41,7 @@ class Takeovers:
         Their absence would otherwise look like an owner's death to each follower in turn, and the
         room like one that kills its owners.
         """
-        await self._journal.assure()
+        await self._journal.assure(self._address.room_key(room, "room"))
         found = await self._try(room, owner, held, ())
         lost = held.tick - found.tick if isinstance(found, Tail) else 0
         if 0 < lost <= len(held.recent):
@@ -66,7 +66,7 @@ class Takeovers:
         )
         found = read_takeover(self._address, room, held.tick, answer)
         if isinstance(found, Taken):
-            self._journal.rooms.acquired(room, found.epoch, held.tick, owner, held.recent)
+            self._journal.acquired(room, found.epoch, held.tick, owner, held.recent)
             if has_result(answer):
                 await self._listed(room)
         return found

@@ -30,9 +30,8 @@ from server.store.base import (
     StoreUnavailable,
     Tail,
     Taken,
-    counted,
-    next_epoch,
 )
+from server.store.succeeding import counted, next_epoch
 from shared.errors import LocalError, StoreError
 
 _ROOM = """

@@ -48,6 +48,10 @@ class CutStore:
     async def close(self) -> None:
         """Others use the store still."""
 
+    def shard(self, room: str) -> str:
+        """It is known without asking."""
+        return self._store.shard(room)
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 

@@ -158,9 +158,9 @@ def test_rooms_share_two_phases_a_rate_evenly_half_a_period_apart() -> None:
         rig = await Rig({"yard": Yard(), "fast": Fast()}, rooms_max=20).start()
         watchers = [(await rig.room(str(n), private=True))[1] for n in range(6)]
         await rig.room("Eve", game="fast")
-        phases = rig.host.phases.by_rate
-        assert {rate: len(of) for rate, of in phases.items()} == {20: PHASES_PER_RATE, 40: 1}
-        assert [len(phase.rooms) for phase in phases[20]] == [3, 3]
+        phases = rig.host.phases.by_kind
+        assert {rate: len(of) for (rate, _), of in phases.items()} == {20: PHASES_PER_RATE, 40: 1}
+        assert [len(phase.rooms) for phase in phases[20, ""]] == [3, 3]
         await rig.seconds(1)
         moments = {round(watcher.times[-1] % 0.05, 6) for watcher in watchers}
         # The second phase began a little later than the first, when there was a second room.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,16 +25,19 @@ class Desk:
         loop = asyncio.get_running_loop()
         self.store = MoodyStore()
         self.metrics = Metrics()
-        self.troubles: list[bool] = []
+        self.troubles: list[tuple[str, bool]] = []
         self.told: list[tuple[str, News]] = []
         self.writer = JournalWriter(
             self.store,
             LoopClock(loop.time, loop.time),
             self.metrics,
             LOG,
-            self.troubles.append,
+            self.trouble,
             self.told.extend,
         )
+
+    def trouble(self, rooms: Sequence[str], away: bool) -> None:
+        self.troubles += [(room, away) for room in rooms]
 
     async def open(self) -> Desk:
         await self.store.open()
@@ -72,13 +76,13 @@ def test_while_the_store_is_away_the_same_batch_is_tried_again() -> None:
         writing = loop.create_task(desk.writer.commit([append(1)]))
         await asyncio.sleep(sum(RETRY_S) + 2 * RETRY_S[-1] - 0.01)
         assert desk.writer.failing
-        assert desk.troubles == [True], "told once"
+        assert desk.troubles == [(ROOM, True)], "told once"
         assert desk.told == [], "nobody hears of what is not committed"
         assert len(desk.store.batches) == len(RETRY_S) + 2
         assert desk.metrics.counters["store_retries_total"] == len(RETRY_S) + 2
         desk.store.away = False
         assert await writing == [None]
-        assert (desk.troubles, desk.writer.failing) == ([True, False], False)
+        assert (desk.troubles, desk.writer.failing) == ([(ROOM, True), (ROOM, False)], False)
         assert desk.store.committed(ROOM) == 1
         assert [(room, news.epoch) for room, news in desk.told] == [(ROOM, 1_000_000)]
         assert all(batch == [append(1)] for batch in desk.store.batches)
@@ -86,7 +90,7 @@ def test_while_the_store_is_away_the_same_batch_is_tried_again() -> None:
     virtually(scenario())
 
 
-def test_rooms_go_on_when_the_last_of_them_is_written() -> None:
+def test_each_room_goes_on_when_it_is_written() -> None:
     async def scenario() -> None:
         desk = await Desk().open()
         loop = asyncio.get_running_loop()
@@ -98,9 +102,11 @@ def test_rooms_go_on_when_the_last_of_them_is_written() -> None:
         desk.store.away = False
         await second
         assert not first.done()
-        assert desk.troubles == [True, True, True], "one of them still waits"
+        assert desk.troubles == [(ROOM, True), (OTHER, True), (OTHER, False)]
+        assert desk.writer.failing, "one of them still waits"
         await first
-        assert desk.troubles[-1] is False
+        assert desk.troubles[-1] == (ROOM, False)
+        assert not desk.writer.failing
 
     virtually(scenario())
 

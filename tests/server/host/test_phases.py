@@ -56,12 +56,12 @@ def test_a_room_whose_next_tick_is_far_from_any_phase_begins_one(share: float) -
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await taken_out(rig, "Ada")
-        [[phase]] = rig.host.phases.by_rate.values()
+        [[phase]] = rig.host.phases.by_kind.values()
         due_s = now() + phase.due_in_s() + share * PERIOD_S
         rig.host.phases.add(room, due_s)
         await rig.seconds(0.5)
         assert watcher.times[0] == pytest.approx(due_s)
-        assert len(rig.host.phases.by_rate[20]) == 2
+        assert len(rig.host.phases.by_kind[20, ""]) == 2
         await rig.stop()
 
     virtually(scenario())
@@ -72,10 +72,10 @@ def test_a_room_whose_next_tick_is_near_a_phases_joins_it(share: float) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await taken_out(rig, "Ada")
-        [[phase]] = rig.host.phases.by_rate.values()
+        [[phase]] = rig.host.phases.by_kind.values()
         due_s = now() + phase.due_in_s() + share * PERIOD_S
         rig.host.phases.add(room, due_s)
-        assert rig.host.phases.by_rate == {20: [phase]}
+        assert rig.host.phases.by_kind == {(20, ""): [phase]}
         await rig.seconds(0.5)
         assert off(watcher.times[0], due_s) <= NEAR_PERIODS * PERIOD_S
         assert watcher.times[0] < due_s + PERIOD_S, "no tick is left out"
@@ -88,9 +88,9 @@ def test_when_there_are_enough_phases_the_nearest_is_taken() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         (room, _), (other, _) = await rig.room("Ada"), await rig.room("Bob", private=True)
-        assert len(rig.host.phases.by_rate[20]) == PHASES_PER_RATE
+        assert len(rig.host.phases.by_kind[20, ""]) == PHASES_PER_RATE
         moved, watcher = await taken_out(rig, "Cid")
-        first, second = rig.host.phases.by_rate[20]
+        first, second = rig.host.phases.by_kind[20, ""]
         assert (first.rooms, second.rooms) == ([room], [other])
         near = now() + second.due_in_s()
         due_s = near + 0.2 * PERIOD_S
@@ -99,7 +99,7 @@ def test_when_there_are_enough_phases_the_nearest_is_taken() -> None:
         assert (first.rooms, second.rooms) == ([room], [other, moved])
         await rig.seconds(0.5)
         assert watcher.times
-        assert len(rig.host.phases.by_rate[20]) == PHASES_PER_RATE
+        assert len(rig.host.phases.by_kind[20, ""]) == PHASES_PER_RATE
         await rig.stop()
 
     virtually(scenario())

@@ -20,6 +20,7 @@ from server.store.redis_scripts import scripts
 from server.store.sqlite import SqliteStore
 from server.store.sqlite_file import SqliteFile
 from shared.errors import StoreError
+from tests.server.store.cluster import Cluster
 from tests.server.store.valkey import Valkey
 
 ROOM = "room00000001"
@@ -75,11 +76,18 @@ class Place:
     folder: Path
     clock: WallClock
     valkey: Callable[[], Valkey]
+    cluster: Callable[[], Cluster]
 
     def address(self) -> Address:
         """A prefix of the test's own in the Redis that all tests share."""
-        prefix = sha1(str(self.folder).encode(), usedforsecurity=False).hexdigest()
-        return Address("127.0.0.1", self.valkey().port, prefix=prefix)
+        return Address("127.0.0.1", self.valkey().port, prefix=self._prefix())
+
+    def cluster_address(self) -> Address:
+        """The same in the cluster that all tests share."""
+        return Address("127.0.0.1", self.cluster().port, prefix=self._prefix())
+
+    def _prefix(self) -> str:
+        return sha1(str(self.folder).encode(), usedforsecurity=False).hexdigest()
 
 
 BACKENDS: dict[str, Callable[[Place], Store]] = {
@@ -87,6 +95,7 @@ BACKENDS: dict[str, Callable[[Place], Store]] = {
     "sqlite": lambda place: SqliteStore(place.folder / "a.db", place.clock),
     "sqlite-full": lambda place: SqliteStore(place.folder / "a.db", place.clock, "full"),
     "redis": lambda place: RedisStore(place.address(), place.clock),
+    "redis-cluster": lambda place: RedisStore(place.cluster_address(), place.clock),
 }
 EXCHANGES: dict[str, Callable[[Place, Exchange | None], Exchange]] = {
     # What lives in a process has but one for all who are in it.
@@ -94,12 +103,16 @@ EXCHANGES: dict[str, Callable[[Place, Exchange | None], Exchange]] = {
     "redis": lambda place, _: RedisExchange(
         place.address(), random.Random(1).randbytes, LOG, place.clock.seconds
     ),
+    "redis-cluster": lambda place, _: RedisExchange(
+        place.cluster_address(), random.Random(1).randbytes, LOG, place.clock.seconds
+    ),
 }
 """Each makes an exchange, or one more beside the other, as another process would."""
 UNFENCED: dict[str, Callable[[Place], Store]] = {
     "memory": lambda place: UnfencedMemory(place.clock),
     "sqlite": lambda place: UnfencedSqlite(place.folder / "a.db", place.clock),
     "redis": lambda place: UnfencedRedis(place.address(), place.clock),
+    "redis-cluster": lambda place: UnfencedRedis(place.cluster_address(), place.clock),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from server.store.base import Store
 from server.store.exchange import Exchange
 from tests.server.store.backends import BACKENDS, EXCHANGES, Place, WallClock
+from tests.server.store.cluster import Cluster, clustered
 from tests.server.store.proxy import Proxy, proxied
 from tests.server.store.valkey import Valkey, running
 
@@ -24,6 +25,13 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[Valkey, None, 
     """One server for all tests, each of which has a prefix of its own."""
     with running(tmp_path_factory.mktemp("valkey")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster, None, None]:
+    """A cluster of three nodes for all tests, each of which has a prefix of its own."""
+    with clustered(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -44,7 +52,12 @@ async def proxy(own: Valkey) -> AsyncIterator[Proxy]:
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path, clock: WallClock) -> Place:
     """Where the test's store is to be; the server is started only when it is asked for."""
-    return Place(tmp_path, clock, lambda: request.getfixturevalue("valkey"))
+    return Place(
+        tmp_path,
+        clock,
+        lambda: request.getfixturevalue("valkey"),
+        lambda: request.getfixturevalue("cluster"),
+    )
 
 
 @pytest.fixture(params=BACKENDS)

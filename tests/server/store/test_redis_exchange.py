@@ -12,7 +12,7 @@ from typing import cast
 import msgpack
 import pytest
 
-from server.store import redis_speaker
+from server.store import redis_voice
 from server.store.base import Held, Record, StoreUnavailable, Taken
 from server.store.exchange import PROCESS_TTL_S, Gap, Listing, News, Process
 from server.store.redis import RedisStore
@@ -240,7 +240,7 @@ async def test_what_cannot_be_sent_is_lost_and_said_once(
     own: Valkey, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    monkeypatch.setattr(redis_speaker, "BACKLOG_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(redis_voice, "BACKLOG_BYTES_MAX", 1_000_000)
     async with exchange(own.port) as hearer, exchange(proxy.port) as teller:
         found: list[bytes] = []
         await hearer.listen("name", found.append)
@@ -249,7 +249,8 @@ async def test_what_cannot_be_sent_is_lost_and_said_once(
         for number in range(400):
             teller.post("name", b"%d" % number + bytes(50_000))
             await asyncio.sleep(0)
-            connection = teller._speaker._link.connection
+            [voice] = teller._speaker._voices.values()
+            connection = voice.link.connection
             backlogs.append(connection.backlog if connection is not None else 0)
         assert max(backlogs) < 1_000_000 + 60_000
         assert caplog.text.count("it is lost") == 1

@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ import pytest
 from server.store.base import StoreCorrupt, StoreTooNew, StoreUnavailable
 from server.store.redis import RedisStore
 from server.store.redis_address import Address
-from server.store.redis_open import _check_cluster, _check_version
+from server.store.redis_open import _check_version
 from tests.server.store.backends import committed, owned, ticks
+from tests.server.store.cluster import Cluster
 from tests.server.store.proxy import proxied
 from tests.server.store.redis_ways import ask, until
 from tests.server.store.valkey import Valkey, free_port, running
@@ -77,15 +78,22 @@ async def _works(address: Address) -> None:
 @asynccontextmanager
 async def _answering(answer: bytes) -> AsyncGenerator[Address]:
     """A server that is no Redis: it says the same to everything."""
+    served: list[asyncio.Event] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            writer.write(answer)
-        writer.close()
+        ended = asyncio.Event()
+        served.append(ended)
+        with suppress(ConnectionError):
+            while await reader.read(65536):
+                writer.write(answer)
+        writer.transport.abort()
+        ended.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield Address("127.0.0.1", server.sockets[0].getsockname()[1])
+    for each in served:
+        await each.wait()
 
 
 async def test_nothing_listens_there() -> None:
@@ -188,7 +196,7 @@ def test_an_old_redis_is_refused(version: str, refused: bool) -> None:
 
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])
-async def test_a_cluster_of_one_node_will_do_and_of_more_will_not(tmp_path: Path) -> None:
+async def test_a_cluster_of_one_node_will_do_once_it_keeps_every_slot(tmp_path: Path) -> None:
     flags = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with running(tmp_path / "cluster", *flags) as server:
         address = Address("127.0.0.1", server.port)
@@ -196,8 +204,18 @@ async def test_a_cluster_of_one_node_will_do_and_of_more_will_not(tmp_path: Path
         await ask(server, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         await until(lambda: _is_up(server))
         await _works(address)
-    with pytest.raises(StoreUnavailable, match="cluster of 3 nodes"):
-        _check_cluster(Address("h"), {"cluster_enabled": 1}, 3)
+
+
+async def test_every_node_of_a_cluster_is_looked_at(cluster: Cluster) -> None:
+    address = Address("127.0.0.1", cluster.port)
+    await _works(address)
+    last = cluster.nodes[-1]
+    await ask(last, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        said = await _why_not(address)
+    finally:
+        await ask(last, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert f":{last.port}/0 throws keys away" in said
 
 
 async def _is_up(server: Valkey) -> bool:

@@ -18,8 +18,8 @@ from server.store.base import (
     RoomExists,
     Status,
     Store,
-    next_epoch,
 )
+from server.store.succeeding import next_epoch
 from shared.errors import LocalError, StoreError
 from shared.limits import INTEGER_MAX
 from tests.server.store.backends import (
