@@ -46,6 +46,7 @@ class Plan:
     servers: int = 3
     game: str = "coins"
     unfenced: bool = False
+    store_nodes: int = 1
     kinds: Sequence[Kind] = BAG
     folder: Path | None = None
 
@@ -84,7 +85,12 @@ async def run(wanted: Plan) -> Result:
     """Run a plan and judge it; RuntimeError where the run itself did not come off."""
     module = "bench.unfenced" if wanted.unfenced else "server"
     cluster = Cluster(
-        wanted.servers, games=(wanted.game,), folder=wanted.folder, proxy="relay", module=module
+        wanted.servers,
+        games=(wanted.game,),
+        folder=wanted.folder,
+        proxy="relay",
+        module=module,
+        store_nodes=wanted.store_nodes,
     )
     async with cluster:
         store = open_store(cluster.valkey.url, lambda: 0)
@@ -161,6 +167,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=int, default=20)
     parser.add_argument("--players", type=int, default=100)
     parser.add_argument("--servers", type=int, default=3)
+    parser.add_argument("--store-nodes", type=int, default=1, help="Valkeys that share the keys")
     parser.add_argument("--folder", type=Path, help="keep the data and the logs there")
     parser.add_argument("--unfenced", action="store_true", help="the control, which must fail")
     told = parser.parse_args()
@@ -171,6 +178,7 @@ def main() -> None:
         players=told.players,
         servers=told.servers,
         unfenced=told.unfenced,
+        store_nodes=told.store_nodes,
         folder=told.folder,
     )
     result = loop.run(run(wanted))

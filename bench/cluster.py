@@ -40,7 +40,7 @@ class Cluster:
     processes: how many servers. games: as --games has them. flags: more flags for every server.
     drain_s: each server's. proxy: "nginx", "relay" (ours), or "auto" for nginx where it is.
     folder: for data and logs, kept; without one they go to a temporary folder that is removed.
-    module: what `python -m` runs as a server.
+    module: what `python -m` runs as a server. store_nodes: Valkeys that share the keys.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Cluster:
         proxy: Kind = "auto",
         folder: Path | None = None,
         module: str = "server",
+        store_nodes: int = 1,
     ) -> None:
         if processes < 1:
             raise ValueError(f"a cluster has one server or more, not {processes}")
@@ -65,6 +66,7 @@ class Cluster:
         self._kind: Kind = proxy
         self._folder = folder
         self._module = module
+        self._store_nodes = store_nodes
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._valkey: ClusterValkey | None = None
         self._proxy: Proxy | None = None
@@ -127,7 +129,7 @@ class Cluster:
             self._temporary = tempfile.TemporaryDirectory(prefix="holdfast-cluster-")
             folder = Path(self._temporary.name)
         folder.mkdir(parents=True, exist_ok=True)
-        self._valkey = ClusterValkey(folder / "valkey")
+        self._valkey = ClusterValkey(folder / "valkey", self._store_nodes)
         await self._valkey.start()
         ports = self._own_ports()
         self._proxy = make_proxy(self._kind, ports, folder / "proxy")
@@ -181,11 +183,16 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3, help="servers (default 3)")
     parser.add_argument("--games", default="coins,arena", help="as the server's --games")
     parser.add_argument("--open", default="coins?bots=2,arena?bots=5", help="as --open")
+    parser.add_argument(
+        "--store-nodes", type=int, default=1, help="Valkeys that share the keys (default 1)"
+    )
     parser.add_argument("--proxy", choices=("auto", "nginx", "relay"), default="auto")
     parser.add_argument("--folder", type=Path, help="keep data and logs there")
     options = parser.parse_args()
     if options.processes < 1:
         parser.error(f"--processes {options.processes}: give 1 or more")
+    if options.store_nodes < 1:
+        parser.error(f"--store-nodes {options.store_nodes}: give 1 or more")
     flags = ["--open", options.open] if options.open else []
     cluster = Cluster(
         options.processes,
@@ -193,6 +200,7 @@ def main() -> None:
         flags=flags,
         proxy=options.proxy,
         folder=options.folder,
+        store_nodes=options.store_nodes,
     )
     wrong: list[BaseException] = []
     try:

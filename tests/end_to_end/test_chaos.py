@@ -32,9 +32,11 @@ def valkey() -> None:
     require_program()
 
 
-@pytest.mark.parametrize("seed", [1])
-async def test_matches_survive_half_a_minute_of_chaos(seed: int, tmp_path: Path) -> None:
-    wanted = Plan(30, seed, rooms=ROOMS, players=PLAYERS, folder=tmp_path)
+@pytest.mark.parametrize(("seed", "nodes"), [(1, 1), (2, 3)])
+async def test_matches_survive_half_a_minute_of_chaos(
+    seed: int, nodes: int, tmp_path: Path
+) -> None:
+    wanted = Plan(30, seed, rooms=ROOMS, players=PLAYERS, store_nodes=nodes, folder=tmp_path)
     result = await run(wanted)
     assert [str(one) for one in result.violations] == [], f"seed {seed}\n{result}"
     # Something went wrong, and was judged.
