@@ -12,7 +12,7 @@ from typing import cast
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from tests.server.store.valkey import PATIENCE_S, Valkey, free_port, running
+from tests.server.store.valkey import PATIENCE_S, Valkey, running
 
 NODE_TIMEOUT_MS = 1000
 """After this long without a word from a node, the others begin to agree that it is gone."""
@@ -38,6 +38,11 @@ class Cluster:
                 port = cast("list[int]", node)[1]
                 return next(one for one in self._servers() if one.port == port)
         raise AssertionError(f"nobody keeps slot {slot}")
+
+    def has_sharded_channels(self) -> bool:
+        """Whether a channel has a slot, as from Redis 7 on."""
+        told = cast("dict[str, object]", self.nodes[0].ask("INFO", "server"))
+        return int(str(told["redis_version"]).partition(".")[0]) >= 7
 
     def other(self, than: Valkey) -> Valkey:
         """A node that is another one."""
@@ -76,20 +81,18 @@ def clustered(
 
         def start(name: str) -> Valkey:
             timeout = ("--cluster-node-timeout", str(NODE_TIMEOUT_MS))
-            enabled = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-            return stack.enter_context(running(folder / name, *enabled, *timeout, *flags))
+            enabled = ("--cluster-enabled", "yes", *timeout)
+            return stack.enter_context(running(folder / name, *enabled, *flags))
 
         nodes = [start(f"node{number}") for number in range(size)]
         made = Cluster(nodes, [start(f"replica{n}") for n in range(size)] if replicas else [])
         share = -(-REDIS_CLUSTER_HASH_SLOTS // size)
         for number, node in enumerate(nodes):
             last = min((number + 1) * share, REDIS_CLUSTER_HASH_SLOTS) - 1
-            node.ask("CLUSTER", "ADDSLOTSRANGE", number * share, last)
+            node.ask("CLUSTER", "ADDSLOTS", *range(number * share, last + 1))
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for server in [*nodes[1:], *made.replicas]:
-            bus = cast("list[bytes]", server.ask("CONFIG", "GET", "cluster-port"))[1]
-            server.ask("CLUSTER", "MEET", "127.0.0.1", server.port, int(bus))
-            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", server.port, int(bus))
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", server.port)
         made.ready()
         for node, replica in zip(nodes, made.replicas, strict=bool(made.replicas)):
             _until(partial(_says, replica, _id(node), "CLUSTER", "NODES"))

@@ -248,7 +248,7 @@ async def test_a_full_redis_loses_nothing_and_heals_when_there_is_memory(own: Va
     async with opened(own.port) as store:
         epoch = await owned(store)
         await committed(store, epoch, range(1, 3))
-        await ask(own, "CONFIG", "SET", "maxmemory", "1mb")
+        await ask(own, "CONFIG", "SET", "maxmemory", "1kb")
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="no memory left"):
                 await store.append([entry(epoch, 3), entry(epoch, 4)])

@@ -206,6 +206,8 @@ async def test_with_durable_nothing_is_answered_until_a_replica_is_there_again(
 
 
 async def test_followers_go_along_with_a_slot_and_hear_of_the_gap(own_cluster: Cluster) -> None:
+    if not own_cluster.has_sharded_channels():
+        pytest.skip("channels have no slots before Redis 7: they are heard at every node")
     async with exchange_at(own_cluster) as teller, exchange_at(own_cluster) as follower:
         found: list[News | Gap] = []
         twice: list[News | Gap] = []
@@ -260,6 +262,8 @@ async def test_the_directory_goes_along_with_its_slot(own_cluster: Cluster) -> N
 
 
 async def test_messages_go_to_one_node_only(own_cluster: Cluster) -> None:
+    if not own_cluster.has_sharded_channels():
+        pytest.skip("channels have no slots before Redis 7: nodes pass messages on")
     async with exchange_at(own_cluster) as teller, exchange_at(own_cluster) as follower:
         found: list[News | Gap] = []
         await follower.follow(ROOM, found.append)

