@@ -148,7 +148,7 @@ def _judged(violations: list[Violation], findings: Findings) -> None:
 
 
 async def _storm(told: argparse.Namespace, findings: Findings) -> None:
-    found = await storm(told.storm_rooms, told.storm_rooms // 2)
+    found = await storm(told.storm_rooms, told.storm_rooms // 2, told.folder)
     for name, rooms, back_s in (
         ("followed by another process", found.followed, found.followed_s),
         ("followed by nobody", found.unfollowed, found.unfollowed_s),

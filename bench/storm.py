@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
 from bench.cluster import Cluster
@@ -49,10 +50,10 @@ class Storm:
         return self.p99_during_ms / self.p99_before_ms
 
 
-async def storm(rooms: int, followed: int) -> Storm:
+async def storm(rooms: int, followed: int, folder: Path | None = None) -> Storm:
     """Kill a process with so many rooms, of which so many are followed elsewhere."""
     flags = ("--rooms-max", str(rooms + UNTOUCHED + 1))
-    async with Cluster(3, games=(GAME,), flags=flags, proxy="relay") as cluster:
+    async with Cluster(3, games=(GAME,), flags=flags, proxy="relay", folder=folder) as cluster:
         store = open_store(cluster.valkey.url, lambda: 0)
         await store.open()
         players = Players(cluster, NAME, seed=1, spec=GAME)

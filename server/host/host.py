@@ -11,7 +11,6 @@ from typing import Any
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
-from server.core.versions import LeftAlone
 from server.host.directory import Directory, meta_key
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
@@ -20,11 +19,12 @@ from server.host.mail import Mail
 from server.host.parts import Parts
 from server.host.phases import Phases
 from server.host.placing import Placing, other_rules
+from server.host.recovery import Recovery
 from server.host.room_host import RoomHost
 from server.host.seat_bots import MakeBrain
 from server.host.succession import Succession
 from server.host.sweep import Sweep
-from server.store.base import NoSuchRoom, RoomEntry, Store, StoreUnavailable
+from server.store.base import NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
 from server.store.exchange import Exchange, Listing
 from shared.errors import CloseCode, RemoteError, StoreError
@@ -73,8 +73,15 @@ class RoomsHost:
         self._succession = self._successions(brains, development)
         self.handover = Handover(parts, self.phases, self._succession.let_go)
         self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self._reach)
+        self.recovery = Recovery(
+            parts,
+            self.games,
+            self._succession,
+            local=self._local,
+            passes_over=lambda room: self._draining or room in self._rooms,
+        )
         self.sweep = Sweep(
-            parts, self.directory, take_up=self._take_up, every_time=self._look_after
+            parts, self.directory, take_up=self.recovery.take_up, every_time=self._look_after
         )
 
     async def start(self) -> None:
@@ -247,28 +254,6 @@ class RoomsHost:
         elif room.owned is None:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         return room
-
-    async def _take_up(self, entry: RoomEntry) -> None:
-        """Take a room that nobody owns; one that cannot be read is put aside, its journal kept.
-
-        StoreUnavailable passes: that is no fault of the room.
-        """
-        if entry.room in self._rooms or self._draining:
-            return
-        try:
-            meta = RoomMeta.decode(entry.meta)
-            game = self.games.get(meta.game)
-            if game is None:
-                self._succession.leave_alone(entry.room, f"its game {meta.game} is not served")
-                return
-            room = self._local(entry.room, meta, game)
-            await self._succession.take_up(room, await self._store.load(entry.room))
-        except StoreUnavailable:
-            raise
-        except (LeftAlone, NoSuchRoom) as reason:
-            self._succession.leave_alone(entry.room, str(reason))
-        except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
-            await self._succession.put_aside(entry.room, error)
 
     def _local(self, name: str, meta: RoomMeta, game: Game) -> LocalRoom:
         return LocalRoom(name, meta, game, self.name, self._clock.now, self._forget)

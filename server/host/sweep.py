@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from server.host.directory import ASLEEP, Directory, read_listing, told_at
@@ -12,7 +11,6 @@ from server.store.exchange import Listing
 from shared.errors import StoreError
 
 SWEEP_S = 1.0
-AT_ONCE_MAX = 4
 # The whole list of rooms is dearer to read than the directory, and rarely says more.
 LIST_SWEEPS = 30
 ASLEEP_KEEP_S = 3600.0
@@ -27,7 +25,7 @@ class Sweep:
         parts: Parts,
         directory: Directory,
         *,
-        take_up: Callable[[RoomEntry], Awaitable[None]],
+        take_up: Callable[[list[RoomEntry]], Awaitable[None]],
         every_time: Callable[[list[Listing]], Awaitable[None]],
     ) -> None:
         self._name = parts.name
@@ -63,7 +61,7 @@ class Sweep:
         if whole or orphans:
             # Whether they are live, and who owns them now, the store knows better.
             entries = await self._entries(None if whole else orphans)
-            await self._take(
+            await self._take_up(
                 [one for one in entries if one.status is Status.LIVE and one.owner not in others]
             )
             sleeping = {one.room for one in listings if not one.owner}
@@ -75,17 +73,6 @@ class Sweep:
                     await self._directory.gone(entry.room)
         await self._expire([one for one in listings if not one.owner])
         await self._every_time(listings)
-
-    async def _take(self, entries: list[RoomEntry]) -> None:
-        """Take rooms up, a few at once and in no order, so that the living share them."""
-        self._rng.shuffle(entries)
-        gate = asyncio.Semaphore(AT_ONCE_MAX)
-
-        async def one(entry: RoomEntry) -> None:
-            async with gate:
-                await self._take_up(entry)
-
-        await asyncio.gather(*map(one, entries))
 
     async def _entries(self, rooms: set[str] | None) -> list[RoomEntry]:
         entries = await self._store.rooms()

@@ -271,7 +271,7 @@ def test_a_room_that_is_closed_while_it_is_taken_up_spoils_no_sweep() -> None:
         await one.store.set_status(gone.id, gone.epoch, Status.CLOSED)
         two = Rig(dict(one.host.games), store=one.store, exchange=one.exchange, seed=2)
         for name in (gone.id, room.id):
-            await two.host._take_up(replace(entries[name], owner=""))
+            await two.host.recovery.take(replace(entries[name], owner=""))
         assert [again.id for again in two.owned()] == [room.id]
         await two.stop()
 

@@ -1,0 +1,84 @@
+"""Rooms without a living owner, taken up from the store, a few at a time.
+
+Every process that sweeps has the same list, and reads it before the first of these rooms is taken:
+so a room is taken only in the epoch in which it was listed. In another one somebody was faster, who
+lives; to take it from them would count as a crash of theirs, and a room that a storm of processes
+snatches from each other would be put aside as one that kills its owners.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from server.core.lobby import RoomMeta
+from server.core.versions import LeftAlone
+from server.host.local_room import LocalRoom
+from server.host.parts import Parts
+from server.host.succession import Succession
+from server.store.base import NoSuchRoom, RoomEntry, StoreUnavailable
+from shared.game import Game
+
+AT_ONCE_MAX = 4
+
+
+class Recovery:
+    """Takes rooms up; `passes_over` says which are not to be had here, or are here already."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        games: Mapping[str, Game],
+        succession: Succession,
+        *,
+        local: Callable[[str, RoomMeta, Game], LocalRoom],
+        passes_over: Callable[[str], bool],
+    ) -> None:
+        self._rng = parts.rng
+        self._store = parts.store
+        self._games = games
+        self._succession = succession
+        self._local = local
+        self._passes_over = passes_over
+
+    async def take_up(self, entries: Sequence[RoomEntry]) -> None:
+        """Take up rooms in no order, so that the living share them; StoreUnavailable passes.
+
+        What was begun is waited for even then: the next sweep would take a room from this one.
+        """
+        waiting = iter(self._rng.sample(entries, len(entries)))
+
+        async def one_by_one() -> None:
+            for entry in waiting:
+                await self.take(entry)
+
+        ends = await asyncio.gather(
+            *(one_by_one() for _ in range(AT_ONCE_MAX)), return_exceptions=True
+        )
+        for end in ends:
+            if end is not None:
+                raise end
+
+    async def take(self, entry: RoomEntry) -> None:
+        """Take a room that nobody owns; one that cannot be read is put aside, its journal kept.
+
+        StoreUnavailable passes: that is no fault of the room.
+        """
+        room = entry.room
+        if self._passes_over(room):
+            return
+        try:
+            meta = RoomMeta.decode(entry.meta)
+            game = self._games.get(meta.game)
+            if game is None:
+                self._succession.leave_alone(room, f"its game {meta.game} is not served")
+                return
+            loaded = await self._store.load(room)
+            if loaded.epoch == entry.epoch:
+                await self._succession.take_up(self._local(room, meta, game), loaded)
+        except StoreUnavailable:
+            raise
+        except (LeftAlone, NoSuchRoom) as reason:
+            self._succession.leave_alone(room, str(reason))
+        except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
+            await self._succession.put_aside(room, error)
