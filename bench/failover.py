@@ -157,6 +157,7 @@ async def _storm(told: argparse.Namespace, findings: Findings) -> None:
             findings.missed.append(f"storm: 1 % of the rooms {name} never ticked again")
         shown = "never" if back_s is None else f"{back_s:.2f} s"
         findings.lines.append(f"storm, {rooms} rooms {name}: 99 % ticked again after {shown}")
+    findings.bar("rooms that did not tick in the end", found.stopped, 0, "rooms")
     during, before = found.p99_during_ms, found.p99_before_ms
     findings.lines.append(f"  untouched rooms' ticks, p99: {during:g} ms, before {before:g} ms")
     findings.bar("untouched rooms' p99 against before", round(found.ratio, 2), STORM_RATIO, "times")

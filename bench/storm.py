@@ -30,17 +30,22 @@ UNTOUCHED = 10
 BEFORE_S = 10.0
 LOOK_S = 0.25
 GIVE_UP_S = 120.0
+STEADY_S = 2.0
 SHARE_PERCENT = 99
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Seconds until 99 % of the rooms ticked again (None: never), and ticks of untouched rooms."""
+    """Seconds until 99 % of the rooms ticked again (None: never), and ticks of untouched rooms.
+
+    `stopped` counts the rooms that did not tick at the end: lost, or put aside after a few ticks.
+    """
 
     followed: int
     followed_s: float | None
     unfollowed: int
     unfollowed_s: float | None
+    stopped: int
     p99_before_ms: float
     p99_during_ms: float
 
@@ -105,15 +110,18 @@ async def _kill(
         for room, tick in (await _ticks(store)).items():
             if room in ticks and tick > ticks[room] and room not in back:
                 back[room] = now() - killed_s
+    then = await _ticks(store)
     # At least as long as before, so that both percentiles are of as many ticks.
-    await asyncio.sleep(max(0.0, BEFORE_S - (now() - killed_s)))
+    await asyncio.sleep(max(STEADY_S, BEFORE_S - (now() - killed_s)))
+    until_s, last = now(), await _ticks(store)
     return Storm(
         len(known),
         _share_back_s(back, known),
         len(unknown),
         _share_back_s(back, unknown),
+        sum(last.get(room, 0) <= then.get(room, 0) for room in struck),
         _p99_ms(untouched, before_s, killed_s),
-        _p99_ms(untouched, killed_s, now()),
+        _p99_ms(untouched, killed_s, until_s),
     )
 
 

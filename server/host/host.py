@@ -63,6 +63,7 @@ class RoomsHost:
         self._rooms_max = rooms_max
         self._rooms: dict[str, LocalRoom] = {}
         self._reaching: dict[str, asyncio.Task[LocalRoom | None]] = {}
+        self._making: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
@@ -78,7 +79,7 @@ class RoomsHost:
             self.games,
             self._succession,
             local=self._local,
-            passes_over=lambda room: self._draining or room in self._rooms,
+            passes_over=self._passes_over,
         )
         self.sweep = Sweep(
             parts, self.directory, take_up=self.recovery.take_up, every_time=self._look_after
@@ -225,13 +226,17 @@ class RoomsHost:
         if not self._takes_more():
             raise RemoteError(CloseCode.UNAVAILABLE, "no room for another room", 5000)
         name = room_id(self._chance(ROOM_ID_LENGTH))
-        await self._store.create(name, meta.encode())
-        loaded = await self._store.acquire(name, self.name)
-        room = self._local(name, meta, game)
-        match = Match(game, wish.options, meta.seed)
-        inbox = await self._succession.listen(room)
-        owned = self._succession.owner_of(room, match, loaded.epoch, inbox)
-        self._run(room, owned, None)
+        self._making.add(name)
+        try:
+            await self._store.create(name, meta.encode())
+            loaded = await self._store.acquire(name, self.name)
+            room = self._local(name, meta, game)
+            match = Match(game, wish.options, meta.seed)
+            inbox = await self._succession.listen(room)
+            owned = self._succession.owner_of(room, match, loaded.epoch, inbox)
+            self._run(room, owned, None)
+        finally:
+            self._making.discard(name)
         await self.directory.announce(promised=name)
         return room
 
@@ -254,6 +259,12 @@ class RoomsHost:
         elif room.owned is None:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         return room
+
+    def _passes_over(self, room: str) -> bool:
+        """Whether a sweep leaves a room alone: it is here, or about to be, or not to come here."""
+        return self._draining or any(
+            room in here for here in (self._rooms, self._reaching, self._making)
+        )
 
     def _local(self, name: str, meta: RoomMeta, game: Game) -> LocalRoom:
         return LocalRoom(name, meta, game, self.name, self._clock.now, self._forget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, Protocol
@@ -69,6 +70,7 @@ class Succession:
         self._development = development
         self._inboxes: dict[LocalRoom, Subscription] = {}
         self._left_alone: dict[str, str] = {}
+        self._reading = asyncio.Lock()
 
     async def listen(self, room: LocalRoom) -> Subscription:
         """Hear what is posted to this room."""
@@ -152,7 +154,10 @@ class Succession:
 
         LeftAlone, before anything is written, where its rules are not this process's to run.
         """
-        match = restored(room.game, room.meta, loaded, development=self._development)
+        async with self._reading:
+            # One in a turn of the loop: a tick that is due here waits for one room, not for all.
+            await self._clock.sleep(0)
+            match = restored(room.game, room.meta, loaded, development=self._development)
         inbox = await self.listen(room)
         try:
             held = Held(loaded.epoch, match.tick, loaded.records[-1:])
