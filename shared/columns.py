@@ -56,6 +56,7 @@ _WIRE_TYPES: dict[Kind, type] = {
     Kind.FLAG: int,
     Kind.REF: int,
 }
+_INT = {int}
 _MISFITS = (ValueError, TypeError, OverflowError)
 
 assert array.array("i").itemsize == 4, "the ext types name the sizes of C's types here"
@@ -127,7 +128,13 @@ def integers(values: list[int]) -> Column:
     """A column of whole numbers: the smallest typed array from 8 rows up, else a plain array."""
     if len(values) < TYPED_COLUMN_ROWS_MIN:
         return values
-    least, most = min(values), max(values)
+    return _narrow(values, min(values), max(values))
+
+
+def _narrow(values: list[int], least: int, most: int) -> Column:
+    """The same, of values whose least and greatest are known."""
+    if len(values) < TYPED_COLUMN_ROWS_MIN:
+        return values
     for code, lo, hi in _RANGES:
         if lo <= least and most <= hi:
             return _typed(code, values)
@@ -176,9 +183,10 @@ def _encode_fixed(field: Field, values: list[Any], typed: bool) -> Encoded:
         raise ValueError
     if field.hi is not None and max(back) > field.hi:
         raise ValueError
-    if max(wire) > FIXED_WIRE_MAX or min(wire) < -FIXED_WIRE_MAX:
+    least, most = min(wire), max(wire)
+    if most > FIXED_WIRE_MAX or least < -FIXED_WIRE_MAX:
         raise ValueError
-    return (integers(wire) if typed else wire), back
+    return (_narrow(wire, least, most) if typed else wire), back
 
 
 def _encode_angle(field: Field, values: list[Any], typed: bool) -> Encoded:
@@ -190,13 +198,15 @@ def _encode_angle(field: Field, values: list[Any], typed: bool) -> Encoded:
 
 def _encode_integer(field: Field, values: list[Any], typed: bool) -> Encoded:
     back = None
-    if any(type(value) is not int for value in values):
+    if set(map(type, values)) != _INT:
         if not all(isinstance(value, int) for value in values):
             raise TypeError
         values = back = [int(value) for value in values]
-    if min(values) < cast("int", field.lo) or max(values) > cast("int", field.hi):
+    least, most = min(values), max(values)
+    # Whole numbers always have bounds.
+    if least < field.lo or most > field.hi:  # type: ignore[operator]
         raise ValueError
-    return (integers(values) if typed else values), back
+    return (_narrow(values, least, most) if typed else values), back
 
 
 def _encode_f32(_field: Field, values: list[Any], typed: bool) -> Encoded:

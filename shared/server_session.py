@@ -46,22 +46,25 @@ class ServerSession:
 
     def take(self, message: InputMessage, tick: int) -> list[Any]:
         """The items not taken before, in order; RemoteError for a gap or a tick never sent."""
-        if message.held > tick and not self.resumed:
-            raise RemoteError(
-                CloseCode.BAD_MESSAGE,
-                f"tick held {message.held} was never sent; the newest is {tick}",
-            )
-        self.held = max(self.held, min(message.held, tick))
+        held = message.held
+        if held > tick:
+            if not self.resumed:
+                raise RemoteError(
+                    CloseCode.BAD_MESSAGE, f"tick held {held} was never sent; the newest is {tick}"
+                )
+            held = tick
+        self.held = max(self.held, held)
         fresh: list[Any] = []
         for item in message.items:
-            if item.seq <= self.posted:
+            seq = item.seq
+            if seq <= self.posted:
                 continue
-            if item.seq != self.posted + 1 and not self.renews:
+            if seq != self.posted + 1 and not self.renews:
                 raise RemoteError(
                     CloseCode.BAD_MESSAGE,
-                    f"input seq {item.seq} leaves a gap; the next is {self.posted + 1}",
+                    f"input seq {seq} leaves a gap; the next is {self.posted + 1}",
                 )
-            self.posted = item.seq
+            self.posted = seq
             self.renews = False
             fresh.append(item)
         return fresh

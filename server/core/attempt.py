@@ -35,5 +35,7 @@ class Attempt:
     def note(self, player: int, taken: list[Item], skipped: list[Item]) -> None:
         """These items of a player were taken for the tick, the inputs of some skipped."""
         self.items[player] = taken
-        whole = {item.seq: item for item in skipped}
-        self.originals[player] = [whole.get(item.seq, item) for item in taken] if whole else taken
+        self.originals[player] = taken
+        if skipped:
+            whole = {item.seq: item for item in skipped}
+            self.originals[player] = [whole.get(item.seq, item) for item in taken]

@@ -34,15 +34,15 @@ def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[
 
     `held` is the tick that came with them: nobody saw a newer one.
     """
-    decode = game.input.from_wire
+    decode = game.input._decode  # pyright: ignore[reportPrivateUsage]
     found: list[Item] = []
-    for item in items:
+    for seq, wire, asked, drawn in items:
         try:
-            sample = None if item.input is None else decode(item.input)
-            actions = tuple([_action(game, action) for action in item.actions])
+            sample = None if wire is None else decode(wire)
+            actions = tuple([_action(game, action) for action in asked]) if asked else ()
         except ValueError as error:
-            raise RemoteError(CloseCode.BAD_MESSAGE, f"input {item.seq}: {error}"[:120]) from None
-        found.append(Item(item.seq, sample, actions, min(item.drawn or held, held)))
+            raise RemoteError(CloseCode.BAD_MESSAGE, f"input {seq}: {error}"[:120]) from None
+        found.append(Item(seq, sample, actions, min(drawn, held) if drawn else held))
     return found
 
 
@@ -89,11 +89,12 @@ class Inbox:
     def put(self, items: Sequence[Item]) -> None:
         """Queue the items not queued before; a gap ends the taking."""
         for item in items:
-            if item.seq <= self.queued:
+            seq = item.seq
+            if seq <= self.queued:
                 continue
-            if item.seq != self.queued + 1 or len(self._items) >= INBOX_ITEMS_MAX:
+            if seq != self.queued + 1 or len(self._items) >= INBOX_ITEMS_MAX:
                 return
-            self.queued = item.seq
+            self.queued = seq
             self._items.append(item)
             if item.input is not None:
                 self._waiting += 1
@@ -110,9 +111,9 @@ class Inbox:
         """
         taken: list[Item] = []
         skipped: list[Item] = []
-        spare = self._spare(backlog_ticks_max, tick_rate)
-        while self._items:
-            item = self._items.popleft()
+        spare, items = self._spare(backlog_ticks_max, tick_rate), self._items
+        while items:
+            item = items.popleft()
             if item.input is None:
                 taken.append(item)
                 continue
@@ -134,7 +135,7 @@ class Inbox:
         waiting = self._waiting
         spare = waiting - max(1, backlog_ticks_max)
         if waiting <= self._standing:
-            self._standing = max(0, waiting - 1)
+            self._standing = waiting - 1 if waiting else 0
         self._watched_ticks += 1
         if self._watched_ticks >= tick_rate:
             spare = max(spare, self._standing)

@@ -307,33 +307,35 @@ class Room:
         """Each player's input of this tick; applies actions on the way."""
         game, match = self.game, self.match
         applied: dict[int, Input] = {}
+        backlog, rate, hold = game.input_backlog_ticks, game.tick_rate, game.input_hold_ticks
         for player in cast("list[Player]", match.players):
-            inbox = self._inboxes.get(player.id)
+            number = player.id
+            inbox = self._inboxes.get(number)
             if inbox is None:
-                inbox = self._inbox(player.id)
+                inbox = self._inbox(number)
             if inbox is None:
                 # An action of this very tick sent the newcomer away.
                 continue
             sample: Input | None = None
-            taken, skipped = inbox.take(game.input_backlog_ticks, game.tick_rate)
+            taken, skipped = inbox.take(backlog, rate)
             if taken:
-                attempt.note(player.id, taken, skipped)
-                told = [Refusal(player.id, item.seq, 0, "skipped") for item in skipped]
-                attempt.skipped += told
-                refusals += told
-                player.input_seq = taken[-1].seq
+                attempt.note(number, taken, skipped)
                 if skipped:
+                    told = [Refusal(number, item.seq, 0, "skipped") for item in skipped]
+                    attempt.skipped += told
+                    refusals += told
                     player.inputs_skipped += len(skipped)
+                player.input_seq = taken[-1].seq
                 sample = taken[-1].input
                 if sample is not None:
                     player.inputs_applied += 1
                 for item in taken:
-                    match.saw(player.id, item.seen)
+                    match.saw(number, item.seen)
                     if item.actions:
                         self._act(player, item, refusals)
-            held = inbox.hold(sample, game.input_hold_ticks)
+            held = inbox.hold(sample, hold)
             if held is not None:
-                applied[player.id] = held
+                applied[number] = held
         return applied
 
     def _act(self, player: Player, item: Item, refusals: list[Refusal]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from websockets.frames import Frame, Opcode
@@ -29,12 +30,16 @@ CLOSE_REASON_BYTES_MAX: Final = 123
 
 PING: Final = b"\x89\x00"
 
+HEADS_KEPT: Final = 1024
+"""Frames of one room and tick have a few lengths, so most heads were made a moment ago."""
+
 _FIN_BINARY: Final = 0x82
 _MASKED: Final = 0x80
 _CONTROL: Final = 0x08
 _KNOWN_OPCODES: Final = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 
 
+@lru_cache(HEADS_KEPT)
 def frame_head(length: int) -> bytes:
     """The head of a server's frame: one whole binary message of `length` bytes, unmasked.
 
