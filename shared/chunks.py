@@ -10,6 +10,7 @@ column = msgpack array | ext 1..8     a typed array, little endian, unaligned
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgpack
@@ -31,9 +32,10 @@ READERS_MAX = 256
 OWNER_FIELD = Field(Kind.REF, 0, lo=0, hi=ENTITY_ID_MAX)
 
 
-def bits(mask: int) -> list[int]:
+@lru_cache(READERS_MAX)
+def bits(mask: int) -> tuple[int, ...]:
     """The bits set in `mask`, lowest first."""
-    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+    return tuple(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
 def array_head(length: int) -> bytes:

@@ -203,8 +203,7 @@ def _encode_integer(field: Field, values: list[Any], typed: bool) -> Encoded:
             raise TypeError
         values = back = [int(value) for value in values]
     least, most = min(values), max(values)
-    # Whole numbers always have bounds.
-    if least < field.lo or most > field.hi:  # type: ignore[operator]
+    if least < cast("int", field.lo) or most > cast("int", field.hi):
         raise ValueError
     return (_narrow(values, least, most) if typed else values), back
 

@@ -29,6 +29,10 @@ class Item(NamedTuple):
     seen: int = 0
 
 
+# Half the cost of a named tuple is its constructor; this is what that calls in the end.
+_tuple = tuple.__new__
+
+
 def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[Item]:
     """Items checked against what the game declares; RemoteError names what is out of range.
 
@@ -42,7 +46,8 @@ def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[
             actions = tuple([_action(game, action) for action in asked]) if asked else ()
         except ValueError as error:
             raise RemoteError(CloseCode.BAD_MESSAGE, f"input {seq}: {error}"[:120]) from None
-        found.append(Item(seq, sample, actions, min(drawn, held) if drawn else held))
+        seen = min(drawn, held) if drawn else held
+        found.append(_tuple(Item, (seq, sample, actions, seen)))
     return found
 
 
