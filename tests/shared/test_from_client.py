@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import msgpack
@@ -139,3 +140,50 @@ def test_what_is_not_msgpack_or_too_large_is_refused_before_it_is_read(payload: 
 def test_a_reason_is_told() -> None:
     assert bad("why").reason == "why"
     assert bad("why").code is CloseCode.BAD_MESSAGE
+
+
+VALUES: list[Any] = [0, -1, 255, 2**32, 2**53, 2**64 - 1, 1.5, True, None, "", b"", [], {}, [0]]
+VALUES += [{1: 2}, msgpack.ExtType(1, b"x"), msgpack.Timestamp(1)]
+
+
+def outcome(payload: bytes) -> InputMessage | str:
+    """What decoding says, message or reason."""
+    try:
+        message = decode_from_client(payload)
+    except RemoteError as error:
+        assert error.code is CloseCode.BAD_MESSAGE
+        return error.reason
+    assert isinstance(message, InputMessage)
+    return message
+
+
+def test_the_short_way_takes_what_the_careful_way_takes_and_refuses_what_it_refuses() -> None:
+    """The head of an array may be written in three bytes, too: then only the careful way reads."""
+    rng = Random(7)
+    taken = 0
+    for _ in range(20_000):
+        held, seq = rng.choice([5, *VALUES]), rng.choice([7, 7, *VALUES])
+        values = [rng.choice(VALUES) for _ in range(rng.randrange(4))]
+        item: Any = [seq, values if rng.random() < 0.9 else rng.choice(VALUES)]
+        item += [[0]] * (rng.random() < 0.1) + [9] * (rng.random() < 0.1)
+        if rng.random() < 0.05:
+            item = rng.choice(VALUES)
+        packed: bytes = msgpack.packb([3, held if rng.random() < 0.5 else 5, item])
+        if rng.random() < 0.1:
+            packed = packed[: rng.randrange(2, len(packed))]
+        elif rng.random() < 0.1:
+            packed += bytes([rng.randrange(256)])
+        found = outcome(packed)
+        assert found == outcome(b"\xdc\x00" + bytes([packed[0] & 15]) + packed[1:]), packed
+        taken += isinstance(found, InputMessage)
+    assert 1000 < taken < 19_000
+
+
+@pytest.mark.parametrize("value", [0, 1.5, True])
+def test_equal_values_of_other_types_are_not_taken_for_each_other(value: Any) -> None:
+    message = decode_from_client(msgpack.packb([3, 5, [1, [value]]]))
+    assert isinstance(message, InputMessage)
+    [item] = message.items
+    assert type(item) is InputItem
+    assert item.input is not None
+    assert type(item.input[0]) is type(value)
