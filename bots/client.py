@@ -1,9 +1,10 @@
-"""A Python client with the browser's names: join a room, sample inputs, act, watch rows.
+"""A Python client with the browser's names: join a room, sample inputs, act, watch and draw rows.
 
 room = await join("ws://localhost:8080", "coins", name="Ada")
 room.sample(lambda: {"x": 1})
 room.predict("Runner", run)        # run(row, input, dt, view) is the game's own step for one row
 off = room.on("added", "Coin", lambda coin: print(coin.x, coin.y))
+view = room.view()                 # the rows to draw now; room.latest has the newest
 answer = await room.act("Say", {"text": "hi"})
 room.leave()
 """
@@ -20,7 +21,7 @@ from shared.messages import Join, Role
 from .address import play_url
 from .clock import Clock, LoopClock
 from .line import Transport
-from .room import Answer, Gone, Room
+from .room import Answer, Room, SessionEnded
 from .websocket import Connect, open_websocket
 
 
@@ -39,7 +40,7 @@ async def join(
 ) -> Room:
     """A seat in a room of this game, with the first frame received.
 
-    `Gone` when the server refuses; ConfigError for a URL that is none. Cancelling gives up.
+    `SessionEnded` when the server refuses; ConfigError for a URL that is none. Cancelling gives up.
     """
     wishes = dict(options or {}) | ({"room": room} if room else {})
     rng = SystemRandom()
@@ -60,4 +61,4 @@ async def join(
     return made
 
 
-__all__ = ["Answer", "Gone", "Room", "join"]
+__all__ = ["Answer", "Room", "SessionEnded", "join"]

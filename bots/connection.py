@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from shared.errors import TRY_AGAIN, CloseCode
+from shared.errors import CloseCode
 from shared.limits import REASON_CHARS_MAX
 from shared.messages import Close, Frame, TimeAnswer, Welcome, decode_from_server
 from shared.session import ClientSession, ClientState, Outcome
@@ -19,10 +19,9 @@ from shared.session import ClientSession, ClientState, Outcome
 from .clock import Clock
 from .line import Line, Transport
 from .polling import OpenPolls, open_polls
+from .retry import RESUME_CODES, backoff_s
 from .websocket import ABNORMAL, Connect
 
-BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 5.0
 SILENCE_S = 5.0
 JOIN_GIVE_UP_S = 60.0
 # A closing handshake takes a round trip; the socket itself gives up before this.
@@ -35,16 +34,6 @@ RENEW_JITTER_S = 1.0
 DEAD_SOCKETS_MAX = 2
 # How often a polling session tries a WebSocket again, give or take half.
 CLIMB_S = 20.0
-
-# RFC 6455 section 7.4.1: a close frame without a code; and the registry's "service restart".
-NO_CODE, SERVICE_RESTART = 1005, 1012
-RESUME_CODES = TRY_AGAIN | {NO_CODE, ABNORMAL, SERVICE_RESTART}
-
-
-def backoff_s(tries: int, rng: Random) -> float:
-    """Seconds before another try, after `tries` in a row that brought no frame (SESSION rule 7)."""
-    most = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(tries, 30))
-    return most * rng.uniform(0.5, 1.0)
 
 
 class Listener(Protocol):
@@ -91,6 +80,8 @@ class Connection:
         self.url = url
         # Called with each answer to a TIME, where somebody asks for the time.
         self.timed: Callable[[TimeAnswer], None] | None = None
+        # Called with each ROOM, where somebody cares how the room stands.
+        self.roomed: Callable[[], None] | None = None
         self._session = session
         self._listener = listener
         self._connect = connect
@@ -101,7 +92,8 @@ class Connection:
         self._next: Line | None = None
         self._lines: list[Line] = []
         self._renewal: asyncio.Task[None] | None = None
-        self._stopped = asyncio.Event()
+        # Set to wait no longer: the session ended, or somebody is in a hurry.
+        self._awake = asyncio.Event()
 
     @property
     def lost(self) -> bool:
@@ -131,7 +123,8 @@ class Connection:
                 tries = 0 if session.stats.frames > frames else tries
                 if not self.gone:
                     wait_s = max(least_wait_s, backoff_s(tries, self._rng))
-                    await clock.wait(self._stopped, wait_s)
+                    self._awake.clear()
+                    await clock.wait(self._awake, wait_s)
                 tries += 1
         finally:
             self._stop()
@@ -155,6 +148,10 @@ class Connection:
             self._session.closed = Close(CloseCode.NORMAL, reason[:REASON_CHARS_MAX])
             self.flush()
         self._stop()
+
+    def hurry(self) -> None:
+        """Wait no longer before the next try: the network is back."""
+        self._awake.set()
 
     def drop(self) -> None:
         """Lose the socket, as a network would; the session resumes."""
@@ -192,6 +189,8 @@ class Connection:
             self._trouble(outcome.closed.code, outcome.closed.reason)
         elif outcome.time is not None and self.timed is not None:
             self.timed(outcome.time)
+        elif outcome.roomed and self.roomed is not None:
+            self.roomed()
         elif outcome.renew_ms is not None and self._renewal is None:
             self._renewal = asyncio.ensure_future(self._renew(outcome.renew_ms / 1000))
         self.flush()
@@ -343,7 +342,7 @@ class Connection:
         self._renewal = self._next = self._old = None
 
     def _stop(self) -> None:
-        self._stopped.set()
+        self._awake.set()
         self._end_renewal()
         if self._line is not None:
             self._line.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.messages import Close
 
 
-class Gone(Exception):
+class SessionEnded(Exception):
     """The session ended: `code` is the close code, `reason` what the server said."""
 
     def __init__(self, end: Close) -> None:

@@ -1,45 +1,46 @@
-"""A room as one of its players sees it, in Python: the newest rows, and what the player does."""
+"""A room as one of its players sees it, in Python: newest rows, rows to draw, what the player does.
+
+The names are those of client/room.js; docs/GAMES.md has the table of what differs by language.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import SystemRandom
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, overload
 
 from shared.entities import Entity
 from shared.errors import CloseCode
-from shared.inputs import Action, Input
-from shared.limits import ACTIONS_PER_ITEM_MAX
-from shared.messages import Close, Join, Status
-from shared.schema import Schema
-from shared.session import ClientSession, ClientState, ClientStats, Outcome
+from shared.inputs import Action
+from shared.messages import Close, Join
+from shared.schema import EVENT_TABLE, Schema
+from shared.session import ClientState
 from shared.view import View
 
+from .actions import Refused
 from .clock import Clock
-from .connection import Connection
-from .ends import Answer, Gone
-from .foresight import Foresight
+from .conversation import ROW_EVENTS, Asked, Conversation
+from .counts import Stats
+from .ends import Answer, SessionEnded
+from .interpolation import Playback
 from .line import Transport
+from .listeners import Listener, Unheard
 from .prediction import SMOOTH_S, Prediction, Rule
-from .results import ask_result
-from .shapes import Shapes, Value
+from .shapes import Value
 from .timeline import ServerClock
 from .websocket import Connect
 
-T = TypeVar("T")
-
-Sample = Input | Mapping[str, Value] | None
-Unheard = Callable[[], None]
-Change = Literal["added", "changed", "removed", "hidden"]
-CHANGES = ("added", "changed", "removed", "hidden")
+RowEvent = Literal["added", "changed", "removed", "hidden"]
+ROOM_EVENTS = ("state", "status", "refused", "frame", "schema", "result", "closed")
 
 
 class Room:
-    """A room as one of its players sees it. Everything runs on the event loop that joined."""
+    """A room as one of its players sees it. Everything runs on the event loop that joined.
+
+    What a function given here raises ends the session, with the reason.
+    """
 
     def __init__(
         self,
@@ -51,33 +52,24 @@ class Room:
         rng: SystemRandom,
         transport: Transport,
     ) -> None:
-        self._session = ClientSession(seat)
-        self._connection = Connection(
-            url, self._session, self, connect=connect, clock=clock, rng=rng, transport=transport
+        self._talk = Conversation(
+            url, seat, connect=connect, clock=clock, rng=rng, transport=transport
         )
-        self._foresight = Foresight(self._session, self._connection, clock, self._post)
-        self._sample: Callable[[], Sample] | None = None
-        self._asked: deque[tuple[tuple[int, Action], asyncio.Future[Answer]]] = deque()
-        self._acting: dict[int, list[asyncio.Future[Answer]]] = {}
-        self._handlers: dict[tuple[str, str], list[Callable[..., None]]] = {}
-        self._told_state = str(self._session.state)
-        self._trouble = ""
-        self._finished: int | None = None
-        self._asking: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
-        self._shapes: Shapes | None = None
-        self._beat = asyncio.ensure_future(self._foresight.run())
-        self._task = asyncio.ensure_future(self._run())
 
     @property
     def id(self) -> str:
         """The room's id, to be given to `join(room=...)` elsewhere."""
-        return self._session.welcome.room if self._session.welcome else ""
+        return self._talk.session.welcome.room if self._talk.session.welcome else ""
 
     @property
     def player(self) -> int:
         """The id of this player's row, 0 for a spectator."""
-        return self._session.player
+        return self._talk.session.player
+
+    @property
+    def tick_rate(self) -> int:
+        """Ticks a second."""
+        return self._talk.session.welcome.tick_rate if self._talk.session.welcome else 1
 
     @property
     def state(self) -> str:
@@ -85,266 +77,189 @@ class Room:
 
         "polling" is "live" by long polls, where no WebSocket gets through.
         """
-        if self._session.state is not ClientState.LIVE:
-            return str(self._session.state)
-        if self._connection.lost:
-            return str(ClientState.RESUMING)
-        if self._session.status is Status.PAUSED:
-            return "paused"
-        return "polling" if self._connection.polling else str(ClientState.LIVE)
+        return self._talk.state
+
+    @property
+    def status(self) -> str:
+        """What the server says of the room: "live", "paused" or "uncommitted"."""
+        return self._talk.status
 
     @property
     def polling(self) -> bool:
         """Whether the session travels by long polls now, as no WebSocket gets through."""
-        return self._connection.polling
+        return self._talk.connection.polling
 
     @property
     def why(self) -> str:
         """Why the state is what it is, in words; empty where all is well."""
-        if self.state == "paused":
-            return "the server's store does not answer"
-        if self._session.closed is not None:
-            return self._session.closed.reason
-        return "" if self.state == ClientState.LIVE else self._trouble
+        return self._talk.why
 
     @property
     def clock(self) -> ServerClock:
         """Which tick the server is at, `clock.tick(now_s)`, and how evenly its frames come."""
-        return self._foresight.clock
+        return self._talk.foresight.clock
 
     @property
     def ping(self) -> float:
-        """How long a message takes there and back, in milliseconds; 0 before it was measured."""
-        return self.clock.ping_s * 1000
+        """How long a message takes there and back, in seconds; 0 before it was measured."""
+        return self.clock.ping_s
 
     @property
     def reason(self) -> Close | None:
         """Why the session is gone, None while it is not."""
-        return self._session.closed
+        return self._talk.session.closed
 
     @property
-    def view(self) -> View:
-        """The newest rows received; it changes with each frame."""
-        assert self._session.view is not None
-        return self._session.view
+    def latest(self) -> View:
+        """The newest rows received, not interpolated; they change with each frame."""
+        assert self._talk.session.view is not None
+        return self._talk.session.view
 
     @property
     def schema(self) -> Schema:
         """What the game declares: tables, input, actions, options."""
-        assert self._session.schema is not None
-        return self._session.schema
+        return self.latest.schema
 
     @property
-    def stats(self) -> ClientStats:
+    def stats(self) -> Stats:
         """What was counted so far."""
-        return self._session.stats
+        counted, view = self._talk.session.stats, self._talk.session.view
+        return Stats(
+            ping_s=self.ping,
+            jitter_s=self.clock.jitter_s,
+            tick=view.tick if view else 0,
+            frames=counted.frames,
+            frames_skipped=counted.frames_skipped,
+            bytes_per_s=self._talk.counts.bytes_per_s,
+            resumes=max(0, self._talk.connection.welcomes - 1),
+            digests=counted.digests,
+            divergence=counted.divergence,
+            gap_s_max=self._talk.counts.gap_s_max,
+        )
 
-    def sample(self, fn: Callable[[], Sample] | None) -> None:
-        """Call `fn` once a tick for the player's input; None stops asking.
+    def view(self, now_s: float | None = None) -> Playback:
+        """The view to draw: a little in the past, between two ticks; predicted rows are ahead.
 
-        `fn` returns the game's own Input, field values by name (others take their defaults), or
-        None for no input this time. What it raises ends the session.
+        `now_s` is a moment of the clock that `join` was given, the event loop's time by default;
+        None is now. The next call makes another moment of the same view.
         """
-        self._sample = fn
+        return self._talk.foresight.view(now_s)
 
     def predict(
         self,
         kind: type[Entity] | str,
         rule: Rule,
         *,
-        peek: Callable[[], Input] | None = None,
+        peek: Callable[[], Asked] | None = None,
         smooth_s: float = SMOOTH_S,
     ) -> Prediction:
-        """Keep this player's rows of a table ahead of the server by the game's own step for one.
+        """Draw this player's rows of a table ahead of the server, by the game's own step for one.
 
         `rule(row, input, dt, view)` is played again on every frame with the inputs the server has
-        not answered. KeyError for a table there is none of.
+        not answered; from now on `view` has these rows where the player already is. KeyError for a
+        table there is none of.
         """
         table = kind if isinstance(kind, str) else kind.__name__
-        self.view.all(table)
-        assert self._session.welcome is not None
-        dt = 1 / self._session.welcome.tick_rate
-        made = Prediction(table, rule, dt, self.schema, peek=peek, smooth_s=smooth_s)
-        made.framed(self.view, self._foresight.pending)
-        self._foresight.predictions[table] = made
+        seen = None if peek is None else partial(self._talk.read, peek)
+        made = Prediction(table, rule, 1 / self.tick_rate, peek=seen, smooth_s=smooth_s)
+        made.framed(self.latest, self._talk.foresight.pending)
+        self._talk.foresight.predictions[table] = made
         return made
 
-    def predicted(self, kind: type[Entity] | str) -> list[Any]:
-        """This player's rows of a predicted table as they are to be shown now; they are copies.
+    def sample(self, fn: Callable[[], Asked | None] | None) -> None:
+        """Say what the player does: `fn` is asked once a tick, and at once; None stops asking.
 
-        KeyError where `predict` was not called for it.
+        `fn` returns the game's own Input, field values by name (others take their defaults), or
+        None for no input this time. ValueError or TypeError names the field that is wrong at once;
+        later that ends the session.
         """
-        return self._foresight.drawn(kind if isinstance(kind, str) else kind.__name__)
+        asked = fn() if fn is not None else None
+        if asked is not None:
+            self._talk.shape.input(asked)
+        first, self._talk.sampler = self._talk.sampler is None, fn
+        if first:
+            self._talk.foresight.sample(self._talk.clock.now())
+            self._talk.connection.flush()
 
     async def act(self, action: Action | str, values: Mapping[str, Value] | None = None) -> Answer:
         """Do what must happen once; the answer comes when the server applied or refused it.
 
         ValueError for a spectator, for an action the game does not declare, or for values that do
-        not fit; `Gone` if the session ends first.
+        not fit; `SessionEnded` if the session ends first.
         """
-        if self._shapes is None or self._session.state is ClientState.GONE:
-            raise Gone(self._session.closed or Close(CloseCode.NORMAL, "not joined"))
+        if self._talk.shapes is None or self._talk.session.state is ClientState.GONE:
+            raise SessionEnded(self._talk.session.closed or Close(CloseCode.NORMAL, "not joined"))
         if not self.player:
             raise ValueError("a spectator watches; join as a player to act")
-        asked: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._asked.append((self._shapes.action(action, values), asked))
-        return await asked
+        return await self._talk.actions.ask(*self._talk.shapes.action(action, values))
 
     @overload
-    def on(self, kind: Literal["state"], table: Callable[[str, str], None]) -> Unheard: ...
+    def on(self, what: Literal["state"], table: Callable[[str, str], None]) -> Unheard: ...
     @overload
-    def on(self, kind: Literal["result"], table: Callable[[Any], None]) -> Unheard: ...
+    def on(self, what: Literal["status"], table: Callable[[str], None]) -> Unheard: ...
     @overload
-    def on(self, kind: Change, table: str, fn: Callable[[Any], None]) -> Unheard: ...
+    def on(self, what: Literal["refused"], table: Callable[[Refused], None]) -> Unheard: ...
+    @overload
+    def on(self, what: Literal["frame", "schema"], table: Callable[[], None]) -> Unheard: ...
+    @overload
+    def on(self, what: Literal["result"], table: Callable[[Any], None]) -> Unheard: ...
+    @overload
+    def on(self, what: Literal["closed"], table: Callable[[SessionEnded], None]) -> Unheard: ...
+    @overload
     def on(
-        self, kind: str, table: str | Callable[..., None], fn: Callable[[Any], None] | None = None
-    ) -> Unheard:
-        """Call `fn(row)` for each row of a table that was added, changed, removed or hidden.
+        self, what: RowEvent, table: type[Entity] | str, listener: Callable[[Any], None]
+    ) -> Unheard: ...
+    def on(self, what: str, table: Any, listener: Listener | None = None) -> Unheard:
+        """Hear of rows: `on("added", "Runner", fn)` calls `fn(row)`; those there are told at once.
 
-        Without a table: `on("state", fn)` calls `fn(state, why)`, and `on("result", fn)` calls
-        `fn(result)` when a match has finished, with None where nobody has its result any more.
-        Returns what ends it. ValueError for a kind or a table there is none of.
+        Of events, only those to come are told. Without a table, of the room: `state(state, why)`,
+        `status(status)`, `refused(refused)`, `frame()`, `schema()`, `result(result)` when a match
+        has finished (None where nobody has its result), `closed(ended)`. Returns what ends it.
+        ValueError for what there is none of.
         """
-        known = CHANGES if isinstance(table, str) else ("state", "result")
-        if kind not in known:
-            raise ValueError(f"{kind!r} is none of {', '.join(known)}")
-        if isinstance(table, str) and table not in self.view.names:
-            names = ", ".join(self.view.names)
-            raise ValueError(f"this game has no table {table!r}; it has {names}")
-        call = fn if isinstance(table, str) else table
-        if call is None:
-            raise ValueError(f"on({kind!r}, {table!r}) takes a function of a row as well")
-        handlers = self._handlers.setdefault((kind, table if isinstance(table, str) else ""), [])
-        handlers.append(call)
-
-        def off() -> None:
-            if call in handlers:
-                handlers.remove(call)
-
+        rows = isinstance(table, str | type)
+        name: str = "" if not rows else table if isinstance(table, str) else table.__name__
+        hear: Listener | None = listener if rows else table
+        known = ROW_EVENTS if rows else ROOM_EVENTS
+        if what not in known:
+            raise ValueError(f"{what!r} is none of {', '.join(known)}")
+        if rows and name not in self.latest.names:
+            names = ", ".join(self.latest.names)
+            raise ValueError(f"this game has no table {name!r}; it has {names}")
+        if hear is None:
+            raise ValueError(f"on({what!r}, {name!r}) takes a function of a row as well")
+        off = self._talk.listeners.add((what, name), hear)
+        events = {kept.name for kept in self.schema.tables if kept.kind == EVENT_TABLE}
+        if what == "added" and name not in events:
+            for row in self.latest.all(name):
+                self._talk.guarded(partial(hear, row))
         return off
 
     def leave(self) -> None:
         """Give the seat up."""
-        if self._session.state is not ClientState.GONE:
-            self._connection.leave()
+        if self._talk.session.state is not ClientState.GONE:
+            self._talk.connection.leave()
+
+    def take_back(self) -> None:
+        """Take the seat back from who took it (state gone, code 4409); ValueError if nobody did."""
+        reason = self.reason
+        if reason is None or reason.code != CloseCode.REPLACED or not self._talk.task.done():
+            raise ValueError("nobody else has this seat")
+        self._talk.take_back()
+
+    def hurry(self) -> None:
+        """Try at once instead of waiting: the network is back."""
+        self._talk.connection.hurry()
 
     async def ready(self) -> None:
-        """Return when the first frame is there; `Gone` if the session ends before."""
-        await self._ready.wait()
-        if self._session.view is None or not self._session.view.tick:
-            raise Gone(self._session.closed or Close(CloseCode.NORMAL, "left"))
+        """Return when the first frame is there; `SessionEnded` if the session ends before."""
+        await self._talk.ready.wait()
+        if self._talk.session.view is None or not self._talk.session.view.tick:
+            raise SessionEnded(self._talk.session.closed or Close(CloseCode.NORMAL, "left"))
 
     async def closed(self) -> Close:
         """Why the session ended, once it has."""
-        return await asyncio.shield(self._task)
-
-    def welcomed(self) -> None:
-        """Take in the schema (called by the connection)."""
-        schema = self._session.schema
-        if schema is not None and (self._shapes is None or self._shapes.schema is not schema):
-            self._shapes = Shapes(schema)
-        self._changed()
-
-    def framed(self, outcome: Outcome) -> None:
-        """Tell handlers what changed, settle actions, and answer with an item."""
-        self._ready.set()
-        self._settle(outcome.refusals)
-        self._guarded(self._foresight.framed)
-        if self._handlers and outcome.changes is not None:
-            for kind in CHANGES:
-                for table, row in getattr(outcome.changes, kind):
-                    for fn in tuple(self._handlers.get((kind, table), ())):
-                        self._guarded(partial(fn, row))
-        self._result()
-        self._changed()
-        self._foresight.sample()
-
-    def troubled(self, code: int, reason: str) -> None:
-        """Note a lost socket; the session's state says what follows."""
-        logging.getLogger(__name__).info("%s: %d %s", self.id or "joining", code, reason)
-        self._trouble = reason
-        self._foresight.forget_stale()
-        self._changed()
-
-    async def _run(self) -> Close:
-        try:
-            return await self._connection.run()
-        finally:
-            self._beat.cancel()
-            if self._asking is not None:
-                self._asking.cancel()
-            self._ready.set()
-            self._let_go()
-            self._changed()
-
-    def _changed(self) -> None:
-        """Tell a state that is another than the one told before."""
-        state = self.state
-        if state == self._told_state:
-            return
-        self._told_state = state
-        for fn in tuple(self._handlers.get(("state", ""), ())):
-            self._guarded(partial(fn, state, self.why))
-
-    def _result(self) -> None:
-        """Tell the result of a match that finished."""
-        room = self.view.room
-        finished = room.finished if room is not None else 0
-        fresh = finished and self._finished is not None and finished != self._finished
-        self._finished = finished
-        if fresh and self._handlers.get(("result", "")):
-            self._asking = asyncio.ensure_future(self._ask_result())
-
-    async def _ask_result(self) -> None:
-        result = await ask_result(self._connection.url, self.id)
-        for fn in tuple(self._handlers.get(("result", ""), ())):
-            self._guarded(partial(fn, result))
-
-    def _post(self) -> None:
-        if not self.player:
-            return
-        made = self._guarded(self._input)
-        batch = [self._asked.popleft() for _ in range(min(len(self._asked), ACTIONS_PER_ITEM_MAX))]
-        if made is None and not batch:
-            return
-        seq = self._session.post(made, [action for action, _ in batch])
-        if seq > self._session.last_seq:
-            self._asked.extendleft(reversed(batch))
-            return
-        if batch:
-            self._acting[seq] = [asked for _, asked in batch]
-        if made is not None:
-            self._guarded(partial(self._foresight.posted, seq, made))
-
-    def _input(self) -> Input | None:
-        sample = self._sample() if self._sample else None
-        if sample is None or self._shapes is None:
-            return None
-        return self._shapes.input(sample)
-
-    def _guarded(self, call: Callable[[], T]) -> T | None:
-        """Call what the caller of `join` gave; what it raises ends this session, told as such."""
-        try:
-            return call()
-        except Exception as error:
-            logging.getLogger(__name__).exception("%s: a callback failed", self.id)
-            reason = f"a callback failed: {type(error).__name__}: {error}"
-            self._connection.leave(reason)
-            return None
-
-    def _settle(self, refusals: list[tuple[int, int, str]]) -> None:
-        refused = {(seq, part): reason for seq, part, reason in refusals}
-        for seq in [seq for seq in self._acting if seq <= self._session.ack]:
-            for part, asked in enumerate(self._acting.pop(seq), 1):
-                reason = refused.get((seq, part))
-                if not asked.done():
-                    asked.set_result(Answer(reason is None, reason or ""))
-
-    def _let_go(self) -> None:
-        waiting = (asked for many in self._acting.values() for asked in many)
-        for asked in [*(asked for _, asked in self._asked), *waiting]:
-            if not asked.done():
-                asked.set_exception(Gone(self._session.closed or Close(CloseCode.NORMAL, "left")))
+        return await asyncio.shield(self._talk.task)
 
 
-__all__ = ["Answer", "Gone", "Room"]
+__all__ = ["Answer", "Refused", "Room", "SessionEnded"]

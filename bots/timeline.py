@@ -1,6 +1,7 @@
 """The server's time as a client knows it: which tick it is at, and how late its messages come.
 
-The browser's client has the same in client/clock.js and client/pace.js, with the same figures.
+The browser's client has the same in client/clock.js, client/pace.js and client/sampling.js, with
+the same figures.
 Times are seconds of a monotonic clock, and arguments.
 """
 
@@ -101,8 +102,8 @@ class Pace:
         self._tick = nan
         self._now_s = -inf
 
-    def follow(self, target: float, now_s: float) -> float:
-        """The tick now; `target` is where it should be."""
+    def follow(self, target: float, now_s: float, most: float = inf) -> float:
+        """The tick now; `target` is where it should be, at `most` it waits, to go on from there."""
         passed = max(0.0, now_s - self._now_s) / self._tick_s
         self._now_s = max(now_s, self._now_s)
         error = target - (self._tick + passed)
@@ -110,6 +111,7 @@ class Pace:
             self._tick += passed + max(-passed * SLOWER, min(passed * FASTER, error))
         else:
             self._tick = target
+        self._tick = min(self._tick, most)
         return self._tick
 
 
@@ -119,29 +121,37 @@ class Sampling:
     def __init__(self, clock: ServerClock) -> None:
         self._clock = clock
         self._pace = Pace(clock.tick_s)
-        self._tick = 0
+        self._paced = nan
+        self._tick = nan
         self._at_s = -inf
 
     def due(self, newest: int, now_s: float) -> bool:
-        """Whether to take one now, then it counts as taken; `newest` is the newest tick held."""
+        """Whether to take one now; `newest` is the newest tick held."""
         clock = self._clock
         if not clock.running:
             return False
-        heard = clock.heard(now_s)
-        tick = floor(self._pace.follow(heard, now_s) + EARLY_TICKS)
+        tick = self._follow(now_s)
         self._tick = min(self._tick, tick)
         if tick == self._tick or now_s - self._at_s < clock.tick_s / 2:
             return False
-        if (heard - newest) * clock.tick_s > BRIDGED_S_MAX:
-            return False
-        self._tick, self._at_s = tick, now_s
-        return True
+        return (clock.heard(now_s) - newest) * clock.tick_s <= BRIDGED_S_MAX
+
+    def taken(self, now_s: float) -> None:
+        """One that was due was taken."""
+        self._tick, self._at_s = self._follow(now_s), now_s
 
     def part(self, now_s: float) -> float:
-        """How much of the tick that the last sample was taken for has passed."""
-        if not self._clock.running:
-            return 0.0
-        return self._pace.follow(self._clock.heard(now_s), now_s) - self._tick
+        """How much of the last sample's tick has passed; 0 where none was taken."""
+        self._follow(now_s)
+        part = self._paced - self._tick
+        return part if isfinite(part) else 0.0
+
+    def _follow(self, now_s: float) -> float:
+        """The server's tick by the clock, without the clock's jumps."""
+        if self._clock.running:
+            self._paced = self._pace.follow(self._clock.heard(now_s), now_s)
+        paced = self._paced + EARLY_TICKS
+        return floor(paced) if isfinite(paced) else nan
 
 
 def _ranked(values: Iterable[float], share: float) -> float:

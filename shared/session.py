@@ -38,6 +38,9 @@ STANDSTILL_FRAMES = 20
 # What a client has unacknowledged fits in two INPUTs, and with RESUME in a request's body.
 POLL_INPUTS_MAX = 2
 
+# Seqs left to whoever had the seat meanwhile: 14 hours of inputs at 20 a second.
+TAKE_BACK_SEQS = 2**20
+
 
 class ClientState(StrEnum):
     """Where a client's session stands; docs/SESSION.md has the table."""
@@ -69,10 +72,11 @@ class ClientStats:
 class Outcome:
     """What one message from the server did: changes of the view, refusals, a clock, an end.
 
-    `frame` is the frame that was applied, where `framed`.
+    `frame` is the frame that was applied, where `framed`; `roomed`: how the room stands was told.
     """
 
     framed: bool = False
+    roomed: bool = False
     frame: Frame | None = None
     changes: Changes | None = None
     refusals: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
@@ -156,6 +160,13 @@ class ClientSession:
             self.outbox.append(Leave().encode())
         self.state = ClientState.GONE
         self.closed = Close(CloseCode.NORMAL, "left")
+
+    def take_back(self) -> None:
+        """Resume a seat that another connection took; what waits for an answer is given up."""
+        self._unacked.clear()
+        self._next_seq += TAKE_BACK_SEQS
+        self.closed = None
+        self.state = ClientState.RESUMING
 
     def post(
         self,
@@ -298,7 +309,7 @@ class ClientSession:
         if message.epoch != self._epoch:
             self._epoch = message.epoch
             self._repeat()
-        return Outcome()
+        return Outcome(roomed=True)
 
     def _closed(self, message: Close) -> Outcome:
         again = message.code in TRY_AGAIN or message.retry_after_ms is not None

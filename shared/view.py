@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeVar, overload
 
 from .chunks import OWNER_FIELD, bits
@@ -58,6 +60,17 @@ class _ViewTable:
         self.owned = [(n, spec.default) for n, spec in schema.fields.values() if spec.to is OWNER]
         self.rows: dict[int, Row] = {}
 
+    def still(self, before: _ViewTable | None) -> _ViewTable:
+        """A table of copies; a row that is as in `before` is taken from there."""
+        made = copy(self)
+        known = before.rows if before is not None else {}
+        read = attrgetter("id", *(name for name, _ in self.columns.values()))
+        made.rows = {}
+        for number in sorted(self.rows):
+            row, was = self.rows[number], known.get(number)
+            made.rows[number] = was if was is not None and read(was) == read(row) else copy(row)
+        return made
+
     def decode(self, group: list[Any]) -> _Group:
         """A group checked and decoded before anything is stored; ValueError if it is malformed."""
         mask, numbers, *columns = group
@@ -84,6 +97,7 @@ class View:
     """
 
     def __init__(self, schema: Schema, player: int) -> None:
+        self.schema = schema
         self.player = player
         self.tick = 0
         self._tables = [_ViewTable(table) for table in schema.tables]
@@ -144,6 +158,18 @@ class View:
         """CRC-32 of the view's canonical bytes (docs/PROTOCOL.md)."""
         tables = [table.rows for table in self._tables]
         return owned_digest(self._layout, tables, self.player, public_digest(self._layout, tables))
+
+    def still(self, before: View | None = None) -> View:
+        """A copy that stays as this view is now; it shares the rows that are as in `before`.
+
+        `before` is an older copy of the same view.
+        """
+        made = copy(self)
+        olds = before._tables if before is not None else [None] * len(self._tables)
+        tables = zip(self._tables, olds, strict=True)
+        made._tables = [table.still(old) for table, old in tables]
+        made._by_name = {table.name: table for table in made._tables}
+        return made
 
     def apply(
         self, tick: int, base: int, dropped: Iterable[Any] | None, chunks: list[Any]

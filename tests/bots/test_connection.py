@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from bots.clock import LoopClock
-from bots.connection import BACKOFF_MAX_S, JOIN_GIVE_UP_S, SILENCE_S, Connection, backoff_s
+from bots.connection import JOIN_GIVE_UP_S, SILENCE_S, Connection
+from bots.retry import BACKOFF_MAX_S, backoff_s
 from bots.websocket import Receiver, Socket, Unreachable, open_websocket
 from shared.errors import TRY_AGAIN, CloseCode
 from shared.messages import Close, InputMessage, Join, Renew, Resume, Welcome

@@ -9,17 +9,13 @@ from random import Random
 import pytest
 
 from bots.prediction import Prediction
-from games.arena.game import Arena
 from games.arena.physics import move
 from games.arena.rows import Steer, Tank, Wall
 from holdfast import Inputs, View
-from shared.chunks import pack, unpack_stored
-from shared.schema import describe, parse
 from tests.games.arena.fight import Fight
 from tests.shared.ends import framed, show, view_of
 
 TICKS = 120
-SCHEMA = parse(unpack_stored(pack(describe(Arena()))))
 AHEAD = Steer(drive=1)
 
 
@@ -43,7 +39,7 @@ class Match:
         self.fight = Fight(1)
         [self.driver] = self.fight.drivers
         self.view = view_of(self.fight.match, self.driver.id)
-        self.prediction = Prediction("Tank", drive, 0.05, SCHEMA, **options)  # type: ignore[arg-type]
+        self.prediction = Prediction("Tank", drive, 0.05, **options)  # type: ignore[arg-type]
         self._late = late
         self._pending: deque[tuple[int, Steer]] = deque()
         self._held: Steer | None = None
@@ -68,6 +64,13 @@ class Match:
         self.fight.game.step(match, Inputs(Steer(), {self.driver.id: held_pull}))
         match.commit()
         self._show(held)
+
+    def drawn(self, part: float) -> Tank:
+        """The tank as it is drawn, 16 ms after the last time."""
+        self.prediction.seek(part, 0.016)
+        [seen] = self.view.all(Tank, owner=self.driver.id)
+        row: Tank = self.prediction.drawn(seen)
+        return row
 
     def _show(self, held: int) -> None:
         show(self.view, framed(self.fight.match, held, self.driver.id))
@@ -103,7 +106,7 @@ def test_the_prediction_is_where_the_server_will_be_to_the_last_bit(late: int) -
 
 def test_a_client_that_predicts_its_walls_away_is_pulled_back() -> None:
     fair, cheat = Match(2), Match(2)
-    cheat.prediction = Prediction("Tank", through_walls, 0.05, SCHEMA)
+    cheat.prediction = Prediction("Tank", through_walls, 0.05)
     for pull in [AHEAD] * TICKS:
         fair.tick(pull)
         cheat.tick(pull)
@@ -117,7 +120,8 @@ def test_an_input_the_server_did_without_is_put_right() -> None:
     errors: list[float] = []
     for number, pull in enumerate(pulls(5)):
         match.tick(pull, lose=number == 40)
-        errors.append(abs(match.prediction.error["x"]) + abs(match.prediction.error["y"]))
+        error = match.prediction.error
+        errors.append(abs(error.get("x", 0.0)) + abs(error.get("y", 0.0)))
     assert max(errors) > 0
     assert not any(errors[60:])
 
@@ -127,12 +131,12 @@ def test_a_correction_fades_and_without_smoothing_shows_at_once() -> None:
     for smooth_s in (0.0, 0.1):
         match = Match(0, smooth_s=smooth_s)
         match.tick(Steer())
-        [before] = match.prediction.drawn(0, 0.016)
+        before = match.drawn(0)
         match.tank.x += 1
         match.tick(Steer())
-        [after] = match.prediction.drawn(0, 0.016)
+        after = match.drawn(0)
         steps[smooth_s] = after.x - before.x
-        [last] = [match.prediction.drawn(0, 0.016)[0] for _ in range(100)][-1:]
+        [last] = [match.drawn(0) for _ in range(100)][-1:]
         assert last.x == pytest.approx(match.tank.x, abs=0.001)
     assert steps[0.0] == pytest.approx(1)
     assert abs(steps[0.1]) < 0.2
@@ -141,20 +145,19 @@ def test_a_correction_fades_and_without_smoothing_shows_at_once() -> None:
 def test_a_respawn_is_a_jump() -> None:
     match = Match(0)
     match.tick(Steer())
-    match.prediction.drawn(0, 0.016)
+    match.drawn(0)
     match.tank.x += 10
     match.tick(Steer())
-    [drawn] = match.prediction.drawn(0, 0.016)
-    assert drawn.x == match.tank.x
+    assert match.drawn(0).x == match.tank.x
 
 
 def test_a_key_shows_at_once_where_the_controls_can_be_read() -> None:
     controls = [Steer()]
     match = Match(0)
-    match.prediction = Prediction("Tank", drive, 0.05, SCHEMA, peek=lambda: controls[0])
+    match.prediction = Prediction("Tank", drive, 0.05, peek=lambda: controls[0])
     match.tick(Steer())
-    [before] = match.prediction.drawn(0.2, 0.016)
+    before = match.drawn(0.2)
     controls[0] = AHEAD
-    match.prediction.drawn(0.4, 0.016)
-    [after] = match.prediction.drawn(0.8, 0.016)
+    match.drawn(0.4)
+    after = match.drawn(0.8)
     assert 0.05 < hypot(after.x - before.x, after.y - before.y) < 0.35

@@ -71,6 +71,24 @@ def test_a_pace_never_jumps_unless_it_is_far_away() -> None:
     assert pace.follow(40.0, 1.15) == 40.0
 
 
+def test_a_pace_waits_where_it_may_go_no_further() -> None:
+    pace = Pace(TICK_S)
+    assert pace.follow(10.0, 1.0, 10.5) == 10.0
+    assert pace.follow(12.0, 1.1, 10.5) == 10.5
+    assert pace.follow(12.0, 1.15) == pytest.approx(11.62)
+
+
+def test_before_the_first_sample_nothing_of_its_tick_has_passed() -> None:
+    clock = heard([(1, TICK_S)])
+    sampling = Sampling(clock)
+    assert sampling.part(0.08) == 0
+    assert sampling.due(1, 0.08)
+    assert sampling.due(1, 0.08), "asking takes none"
+    sampling.taken(0.08)
+    assert not sampling.due(1, 0.08)
+    assert sampling.part(0.09) == pytest.approx(0.8)
+
+
 def samples(clock: ServerClock, frames: list[tuple[int, float]], until_s: float) -> list[float]:
     """When samples were taken by somebody who asks every 25 ms and at every frame."""
     sampling, taken, newest = Sampling(clock), list[float](), 0
@@ -80,6 +98,7 @@ def samples(clock: ServerClock, frames: list[tuple[int, float]], until_s: float)
             clock.arrived(tick, now_s)
             newest = tick
         if sampling.due(newest, now_s):
+            sampling.taken(now_s)
             taken.append(now_s)
     return taken
 
@@ -105,6 +124,7 @@ def test_a_sleeper_neither_samples_nor_makes_up_for_it() -> None:
         clock.arrived(tick, now_s)
         newest = tick
         if sampling.due(newest, now_s):
+            sampling.taken(now_s)
             taken.append(now_s)
     assert sum(now_s == 62.0 for now_s in taken) == 1
     assert len(taken) <= 40 + 1 + 41

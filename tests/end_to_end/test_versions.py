@@ -44,7 +44,7 @@ pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
 
 def dot(room: Room) -> Any:
     """The player's own dot, as the client's view has it."""
-    return next(row for row in room.view.all("Dot") if row.owner == room.player)
+    return next(row for row in room.latest.all("Dot") if row.owner == room.player)
 
 
 async def comes(found: Any) -> None:
