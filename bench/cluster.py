@@ -143,7 +143,7 @@ class Cluster:
                 self._drain_s,
                 module=self._module,
             )
-            for number, port in enumerate(ports)
+            for number, port in enumerate(ports, 1)
         ]
         # A server that fails must not leave the others half started behind our back.
         async with asyncio.TaskGroup() as starting:
@@ -179,15 +179,7 @@ def _started(part: T | None) -> T:
 
 def main() -> None:
     """Run a cluster until Ctrl-C or SIGTERM, and tell what happens in it."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cluster", description=__doc__)
-    parser.add_argument("--processes", type=int, default=3, help="servers (default 3)")
-    parser.add_argument("--games", default="coins,arena", help="as the server's --games")
-    parser.add_argument("--open", default="coins?bots=2,arena?bots=5", help="as --open")
-    parser.add_argument(
-        "--store-nodes", type=int, default=1, help="Valkeys that share the keys (default 1)"
-    )
-    parser.add_argument("--proxy", choices=("auto", "nginx", "relay"), default="auto")
-    parser.add_argument("--folder", type=Path, help="keep data and logs there")
+    parser = _parser()
     options = parser.parse_args()
     if options.processes < 1:
         parser.error(f"--processes {options.processes}: give 1 or more")
@@ -211,6 +203,25 @@ def main() -> None:
         raise SystemExit(f"cluster: {wrong[0]}")
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cluster",
+        description="Run a Valkey, servers that share it and a proxy before them until Ctrl-C, and "
+        "tell what happens in it.",
+    )
+    add = parser.add_argument
+    add("--processes", type=int, default=3, help="servers, each with one worker (default 3)")
+    text = "games, as the server's --games (default coins,arena)"
+    add("--games", default="coins,arena", help=text)
+    text = "rooms that are kept open, as the server's --open (default coins?bots=2,arena?bots=5)"
+    add("--open", default="coins?bots=2,arena?bots=5", help=text)
+    text = "nginx, our own relay, or auto for nginx where it is installed (default auto)"
+    add("--proxy", choices=("auto", "nginx", "relay"), default="auto", help=text)
+    text = "keep data and logs there (default: a temporary folder that is removed)"
+    add("--folder", type=Path, help=text)
+    return parser
+
+
 async def run(cluster: Cluster) -> None:
     """Start the cluster, say where it is and what happens in it, until this process is told."""
     # Imported here, since the events look at clusters.
@@ -223,7 +234,7 @@ async def run(cluster: Cluster) -> None:
     async with cluster:
         print(f"play at {cluster.url}", flush=True)
         for server in cluster.servers:
-            print(f"server {server.number}: kill -9 {server.pid}    log: {server.log}", flush=True)
+            print(f"server {server.number}: log {server.log}", flush=True)
         print(f"store: {cluster.valkey.url}    Ctrl-C ends all", flush=True)
         events = loop.create_task(tell_events(cluster, lambda line: print(line, flush=True)))
         ended = loop.create_task(told.wait())

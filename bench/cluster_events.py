@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.cluster import Cluster
 from bench.cluster_server import Server
 from bench.processes import is_gone
-from server.store.base import RoomEntry, Store
+from server.store.base import Store
 from server.store.redis import RedisStore
 from server.store.redis_address import parse_address
 from shared.errors import StoreError
@@ -27,7 +27,8 @@ async def tell_events(cluster: Cluster, say: Callable[[str], None]) -> None:
             for server in servers:
                 for line in server.look():
                     say(line)
-            for line in await rooms.look():
+            names = {name: one.called for one in servers for name in one.names}
+            for line in await rooms.look(names):
                 say(line)
             await asyncio.sleep(LOOK_S)
     finally:
@@ -35,11 +36,12 @@ async def tell_events(cluster: Cluster, say: Callable[[str], None]) -> None:
 
 
 class ServerEvents:
-    """The worker of one server, as it was seen last."""
+    """The worker of one server, as it was seen last; `names` are those of all its processes."""
 
     def __init__(self, server: Server) -> None:
+        self.called = f"server {server.number}"
+        self.names: list[str] = []
         self._server = server
-        self._name = ""
         self._pid = 0
         self._gone = 0
         self._alive = True
@@ -52,27 +54,33 @@ class ServerEvents:
         for one in (self._pid, pid):
             if one not in {0, self._gone} and (one != pid or is_gone(one)):
                 self._gone = one
-                lines.append(f"server {server.number}: worker {one} is gone")
+                lines.append(f"{self.called}: worker {one} is gone")
         self._pid = pid
-        if (name := server.name) != self._name:
-            self._name = name
-            lines.append(f"server {server.number}: process {name} serves at {server.url}")
+        if (name := server.name) not in self.names:
+            self.names.append(name)
+            lines.append(
+                f"{self.called}: process {name} serves at {server.url}    "
+                f"kill -9 {server.serving_pid}"
+            )
         if server.alive != self._alive:
             self._alive = server.alive
-            lines.append(f"server {server.number} {'runs again' if self._alive else 'ended'}")
+            lines.append(f"{self.called} {'runs again' if self._alive else 'ended'}")
         return lines
 
 
 class RoomEvents:
-    """The rooms in the store and their owners, as they were seen last."""
+    """The rooms in the store and who owned them last, as they were told."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rooms: dict[str, RoomEntry] = {}
+        self._owners: dict[str, str] = {}
         self._away = False
 
-    async def look(self) -> list[str]:
-        """What is new of them; a store that does not answer is news, too."""
+    async def look(self, names: Mapping[str, str]) -> list[str]:
+        """What is new of them, owners by `names`; a store that does not answer is news, too.
+
+        Of an owner without a name nothing is told yet: it takes up rooms before it says it serves.
+        """
         try:
             rooms = {entry.room: entry for entry in await self._store.rooms()}
         except StoreError as error:
@@ -81,12 +89,20 @@ class RoomEvents:
             return lines
         lines = ["the store answers again"] if self._away else []
         self._away = False
+        names = {"": "nobody", **names}
         for name, now in rooms.items():
-            before = self._rooms.get(name)
+            before = self._owners.get(name)
+            if now.owner not in names or now.owner == before:
+                continue
             if before is None:
-                lines.append(f"room {name}: with {now.owner or 'nobody'}")
-            elif now.owner != before.owner and now.owner:
-                lines.append(f"room {name}: {before.owner or 'nobody'} -> {now.owner}")
-        lines += [f"room {name}: over" for name in self._rooms.keys() - rooms.keys()]
-        self._rooms = rooms
+                lines.append(f"room {name}: with {names[now.owner]}")
+            elif now.owner and names[before] == names[now.owner]:
+                lines.append(f"room {name}: {names[now.owner]} took it up again")
+            elif now.owner:
+                lines.append(f"room {name}: {names[before]} -> {names[now.owner]}")
+            if before is None or now.owner:
+                self._owners[name] = now.owner
+        for name in self._owners.keys() - rooms.keys():
+            del self._owners[name]
+            lines.append(f"room {name}: over")
         return lines

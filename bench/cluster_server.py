@@ -60,6 +60,12 @@ class Server:
         return self._serves[0]
 
     @property
+    def serving_pid(self) -> int:
+        """The process id of the worker that served last; 0 before the first."""
+        self._follow_log()
+        return 0 if self._serves is None else self._serves[1]
+
+    @property
     def pid(self) -> int:
         """The process id of the worker started last, which may still be loading or be dead."""
         self._follow_log()

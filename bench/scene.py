@@ -106,8 +106,8 @@ class Scene:
                 await store.close()
 
     async def owners(self) -> dict[str, int]:
-        """Which server runs each room; rooms that nobody runs are left out."""
-        names = {server.name: server.number for server in self.cluster.servers}
+        """Which of `cluster.servers` runs each room; rooms that nobody runs are left out."""
+        names = {server.name: index for index, server in enumerate(self.cluster.servers)}
         entries = await self.store.rooms()
         return {entry.room: names[entry.owner] for entry in entries if entry.owner in names}
 

@@ -193,15 +193,20 @@ def test_the_command_says_where_to_play_and_what_happens() -> None:
         lines = iter(program.stdout)
         try:
             assert next(lines).startswith("play at http://127.0.0.1:")
-            worker = int(next(lines).split()[4])
-            name = next(line for line in lines if " serves at " in line).split()[3]
-            assert next(line for line in lines if line.startswith("room ")).endswith(f"{name}\n")
+            serves = next(line for line in lines if " serves at " in line)
+            assert serves.startswith("server 1: process ")
+            worker = int(serves.split()[-1])
+            assert serves.endswith(f"kill -9 {worker}\n")
+            room = next(line for line in lines if line.startswith("room "))
+            assert room.endswith("with server 1\n")
             os.kill(worker, signal.SIGKILL)
             assert next(line for line in lines if f"worker {worker} is gone" in line)
-            again = next(line for line in lines if " serves at " in line).split()[3]
-            assert again != name
-            moved = next(line for line in lines if f"{name} -> {again}" in line)
+            again = int(next(line for line in lines if " serves at " in line).split()[-1])
+            assert again != worker
+            moved = next(line for line in lines if "server 1 took it up again" in line)
             assert moved.startswith("room ")
+            os.kill(again, signal.SIGKILL)
+            assert next(line for line in lines if f"worker {again} is gone" in line)
             program.send_signal(signal.SIGINT)
             assert program.wait(30) == 0
         finally:
