@@ -33,6 +33,7 @@ from bench.slow import slow_reader
 HZ = 20
 FEEL_SECONDS = 120.0
 SEATS = 50
+NAMES = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow", "feel")
 
 
 def main() -> None:
@@ -42,8 +43,8 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow", "feel")
-    parser.add_argument("which", nargs="*", choices=[[], *names], help="all without a name")
+    choice: dict[str, Any] = {"choices": [[], *NAMES], "metavar": "FIGURE"}
+    parser.add_argument("which", nargs="*", help="all without a name", **choice)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
@@ -60,7 +61,7 @@ def main() -> None:
     missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         program = servers.load_generator(folder)
-        for name in options.which or names:
+        for name in options.which or NAMES:
             if name in ("duplex", "idle") and program is None:
                 missing[name] = "there is no C compiler for the load generator"
             elif name == "duplex":

@@ -215,6 +215,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--games", default="coins,arena", help=text)
     text = "rooms that are kept open, as the server's --open (default coins?bots=2,arena?bots=5)"
     add("--open", default="coins?bots=2,arena?bots=5", help=text)
+    text = "Valkeys that share the keys, as a cluster of theirs (default 1)"
+    add("--store-nodes", type=int, default=1, help=text)
     text = "nginx, our own relay, or auto for nginx where it is installed (default auto)"
     add("--proxy", choices=("auto", "nginx", "relay"), default="auto", help=text)
     text = "keep data and logs there (default: a temporary folder that is removed)"

@@ -170,14 +170,20 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all without a name")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--moves", type=int, default=200)
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        choices=[[], *PARTS],
+        metavar="PART",
+        help=f"{', '.join(PARTS)}; all without a name",
+    )
+    parser.add_argument("--kills", type=int, default=200, help="owners to be killed")
+    parser.add_argument("--moves", type=int, default=200, help="rooms to be handed over")
     parser.add_argument("--minutes", type=float, default=10.0, help="quiet minutes")
     parser.add_argument("--pauses", type=int, default=20, help="pauses of the store")
-    parser.add_argument("--rooms", type=int, default=ROOMS)
+    parser.add_argument("--rooms", type=int, default=ROOMS, help="rooms that are played in")
     parser.add_argument("--seats", type=int, default=SEATS, help="players in each room")
-    parser.add_argument("--storm-rooms", type=int, default=500)
+    parser.add_argument("--storm-rooms", type=int, default=500, help="rooms whose owner dies")
     parser.add_argument("--seed", type=int, default=1, help="which owners and rooms")
     parser.add_argument("--folder", type=Path, help="keep the data and the logs there")
     findings = loop.run(run(parser.parse_args()))

@@ -320,8 +320,8 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=120.0, help="virtual seconds a line")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seed", type=int, default=1, help="the network's chance")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     found = feel(options.seconds, options.seed)
     if options.json:

@@ -145,7 +145,9 @@ def measure(case: Case, repeats: int, seconds: float) -> Result:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.framing", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--repeats", type=int, default=7, help="interleaved runs of each case")
     parser.add_argument("--seconds", type=float, default=0.3, help="CPU seconds of one run")

@@ -200,8 +200,8 @@ def _on_loop(work: Coroutine[Any, Any, Any]) -> Any:
 
 if __name__ == "__main__":
     # The follower of `push`, with the Valkey's port and the number of rooms.
-    parser = argparse.ArgumentParser(prog="bench.push", description=__doc__)
-    parser.add_argument("port", type=int)
-    parser.add_argument("rooms", type=int)
+    parser = argparse.ArgumentParser(prog="python -m bench.push", description=__doc__)
+    parser.add_argument("port", type=int, help="where the Valkey listens on 127.0.0.1")
+    parser.add_argument("rooms", type=int, help="rooms that commit together")
     given = parser.parse_args()
     _on_loop(_follow(given.port, given.rooms))

@@ -72,9 +72,11 @@ async def measure(bots: int, renewals: int, *, kills: bool) -> tuple[dict[str, A
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.renewals")
-    parser.add_argument("--bots", type=int, default=50)
-    parser.add_argument("--renewals", type=int, default=1000)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.renewals", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--bots", type=int, default=50, help="bots that play meanwhile")
+    parser.add_argument("--renewals", type=int, default=1000, help="renewals to wait for")
     options = parser.parse_args()
     wrong: list[str] = []
     for kills in (False, True):

@@ -45,12 +45,16 @@ class Cost:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="bench.store", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.store", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--rooms", type=int, nargs="+", default=[1, 10, 100])
+    parser.add_argument(
+        "--rooms", type=int, nargs="+", default=[1, 10, 100], help="rooms in a commit, a line each"
+    )
     parser.add_argument("--ticks", type=int, default=400, help="commits a line (default 400)")
     parser.add_argument("--rate", type=float, default=60.0, help="commits a second (default 60)")
-    parser.add_argument("--record-bytes", type=int, default=600)
+    parser.add_argument("--record-bytes", type=int, default=600, help="bytes of a record")
     given = parser.parse_args(argv)
     costs: list[Cost] = []
     for rooms in given.rooms:

@@ -140,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bots",
         description="Players without a screen, over the real protocol.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help="each has a --help of its own"
+    )
     shared = _shared()
     play = commands.add_parser(
         "play",

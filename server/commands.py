@@ -9,6 +9,7 @@ the same `--store` or `HOLDFAST_STORE`. Nothing is forced: a room moves when its
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import secrets
@@ -18,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from server.config import parse
+from server.config import SETTINGS, explain, parse, program
 from server.core.ports import Clock
 from server.core.post import encode_move
 from server.host.clock import LoopClock
+from server.host.directory import read_listing
 from server.settings import quoted
 from server.store.base import ROOM_ID, NoSuchRoom, Status, Store, Tail
 from server.store.exchange import Exchange, Listing, Process
@@ -96,8 +98,14 @@ class Command:
 
 
 def read_command(argv: Sequence[str]) -> Command:
-    """Read a command line that begins with one of `COMMANDS`; ConfigError says what is wrong."""
+    """Read a command line that begins with one of `COMMANDS`; ConfigError says what is wrong.
+
+    --help prints and raises `SystemExit(0)`.
+    """
     name, *rest = argv
+    if {"-h", "--help"} & set(rest):
+        make_help(name).print_help()
+        raise SystemExit(0)
     if name == "processes":
         if rest and not rest[0].startswith("--"):
             raise ConfigError(f"processes takes no {quoted(rest[0])}; {PROCESSES_USAGE}")
@@ -125,6 +133,22 @@ def read_command(argv: Sequence[str]) -> Command:
     if to == "":
         raise ConfigError(f"--to: which process? 'processes' lists them; {MOVE_USAGE}")
     return Command(room, to, tuple(flags))
+
+
+def make_help(name: str) -> argparse.ArgumentParser:
+    """A parser for the sake of its help, of one of `COMMANDS`."""
+    does = {
+        "move": "Ask a room's owner to hand it over to another process, and wait until it did.",
+        "processes": "List the living processes, each with the rooms it runs.",
+    }
+    parser = argparse.ArgumentParser(prog=f"{program()} {name}", description=does[name])
+    if name == "move":
+        parser.add_argument("ROOM", help="the room's id, as in its link or as 'processes' has it")
+        text = "the process that is to have it, as 'processes' has it; any that can, without this"
+        parser.add_argument("--to", metavar="PROCESS", help=text)
+    # The servers' own setting: elsewhere there is nobody to ask.
+    parser.add_argument("--store", metavar="URL", help=explain("store", SETTINGS["store"]))
+    return parser
 
 
 async def _run(command: Command, store: Store, exchange: Exchange) -> str:
@@ -223,4 +247,10 @@ async def describe_processes(exchange: Exchange) -> str:
 
 
 def _line(listing: Listing) -> str:
-    return f"  {listing.room}  {listing.key or 'private'}  free seats: {listing.free}"
+    known = read_listing(listing)
+    if known is None:
+        about = "of another release"
+    else:
+        private = " (private)" if known.meta.private else ""
+        about = f"game: {known.meta.game}{private}  players: {known.census.players}"
+    return f"  {listing.room}  {about}  free seats: {listing.free}"

@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from server import settings
@@ -265,7 +266,7 @@ def suggest(flag: str) -> str:
 def make_help() -> argparse.ArgumentParser:
     """A parser for the sake of its help: it takes some texts for its own, such as `--`."""
     parser = argparse.ArgumentParser(
-        prog="holdfast",
+        prog=program(),
         description="Serve multiplayer matches that outlive the machine they run on.",
         epilog="A flag wins over its variable, a variable over the default. Commands instead of "
         "flags: processes, and move ROOM [--to PROCESS]; both ask a store that is shared.",
@@ -276,6 +277,11 @@ def make_help() -> argparse.ArgumentParser:
             action = parser.add_argument(flag_of(name), metavar=metavar, help=explain(name, one))
             action.nargs = 0 if metavar is None else None
     return parser
+
+
+def program() -> str:
+    """How this process was called, as one would write it to call it again."""
+    return "holdfast" if Path(sys.argv[0]).name == "holdfast" else "python -m server"
 
 
 def explain(name: str, one: Setting) -> str:

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from server.commands import Command, CommandError, Moved, describe_processes, move, read_command
+from server.core.lobby import RoomMeta
 from server.core.post import encode_move
 from server.host.clock import LoopClock
 from server.store.base import Append, Status
 from server.store.exchange import Listing, Process
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
+from shared.chunks import pack
 from shared.errors import ConfigError
 from tests.end_to_end.server import ROOT, environment
 
@@ -36,6 +38,12 @@ WRONG = [
     (["move", ROOM, "--to", "--store"], "'processes' lists them"),
     (["processes", "all"], "processes takes no 'all'"),
 ]
+
+
+def about(*, private: bool) -> bytes:
+    """What an owner tells the directory of a room with five players."""
+    meta = RoomMeta("coins", (), 1, 0, private, 0, "")
+    return pack([meta.encode(), "live", 1, 3, [7, 5, 0, 0], False, 0.0, 0.0])
 
 
 class Servers:
@@ -150,12 +158,15 @@ async def test_processes_and_their_rooms_are_listed() -> None:
     assert await describe_processes(servers.exchange) == "there is no process, and no room"
     await servers.start()
     await servers.exchange.announce([Listing("lost1234", "", 0, "gone", b"")])
+    await servers.exchange.announce([Listing(ROOM, "a hash", 3, "a", about(private=False))])
+    await servers.exchange.announce([Listing("secret12", "", 2, "b", about(private=True))])
     assert (await describe_processes(servers.exchange)).splitlines() == [
         "a  rooms: 1  open  games: coins",
-        f"  {ROOM}  coins  free seats: 3",
+        f"  {ROOM}  game: coins  players: 5  free seats: 3",
         "b  rooms: 0  open  games: coins",
+        "  secret12  game: coins (private)  players: 5  free seats: 2",
         "with no living process:",
-        "  lost1234  private  free seats: 0  last with gone",
+        "  lost1234  of another release  free seats: 0  last with gone",
     ]
 
 
