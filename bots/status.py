@@ -48,11 +48,16 @@ def line(now: Progress, before: Progress | None) -> str:
     frames = (now.frames - (before.frames if before else 0)) * per_s
     inputs = (now.inputs - (before.inputs if before else 0)) * per_s
     text = (
-        f"{now.seconds:7.1f} s  {now.seated}/{now.count} seated in {now.rooms} rooms  "
+        f"{now.seconds:7.1f} s  {now.seated}/{now.count} seated in {count(now.rooms, 'room')}  "
         f"{frames:,.0f} frames/s  {inputs:,.0f} inputs/s"
     )
     if now.troubles:
-        text += f"  {now.troubles} troubles"
+        text += f"  {count(now.troubles, 'trouble')}"
     if now.divergence:
-        text += f"  {now.divergence} views differ"
+        text += "  1 view differs" if now.divergence == 1 else f"  {now.divergence} views differ"
     return text
+
+
+def count(number: int, what: str) -> str:
+    """So many of something, as in `1 room` and `2 rooms`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

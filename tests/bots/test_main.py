@@ -98,7 +98,7 @@ async def test_a_swarm_reports_json_and_exits_0(arena: Arena) -> None:
     code, out, err = await run(arena, "swarm", "--count", "3", "--seconds", "1.2", "--json")
     assert code == 0, err
     assert json.loads(out)["joined"] == 3
-    assert "3/3 seated in 1 rooms" in err
+    assert "3/3 seated in 1 room " in err
     assert "FAILED" not in err
 
 
@@ -122,4 +122,4 @@ async def test_an_unknown_game_is_one_line_and_exit_2(arena: Arena) -> None:
 async def test_bots_that_play_need_not_report(arena: Arena) -> None:
     code, out, err = await run(arena, "play", "--count", "2", "--seconds", "0.8")
     assert (code, out) == (0, "")
-    assert "2/2 seated in 1 rooms" in err
+    assert "2/2 seated in 1 room " in err
