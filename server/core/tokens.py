@@ -23,6 +23,10 @@ _MAC_BYTES = 16
 _VERSION = 2
 # Clocks of two processes may differ a little without either being wrong.
 _SKEW_S = 300
+# A forged token is told the same as one of a server that kept its secret in memory and is gone.
+UNKNOWN = (
+    "this server does not know your session; a match kept in memory only is gone after a restart"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def check(secret: bytes, token: bytes, now_s: float) -> Seat:
     """The seat a token proves; RemoteError(BAD_TOKEN) if it is forged, truncated or too old."""
     body, mac = token[:-_MAC_BYTES], token[-_MAC_BYTES:]
     if len(body) < _HEAD.size or not hmac.compare_digest(mac, _mac(secret, body)):
-        raise RemoteError(CloseCode.BAD_TOKEN, "this session token was not issued here")
+        raise RemoteError(CloseCode.BAD_TOKEN, UNKNOWN)
     version, issued, player, nonce = _HEAD.unpack_from(body)
     if version != _VERSION:
         raise RemoteError(CloseCode.BAD_TOKEN, "this session token is of another release; join")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from server.core.tokens import UNKNOWN, issue
 from server.core.tokens import Seat as SignedSeat
-from server.core.tokens import issue
 from shared.limits import TOKEN_LIFETIME_S
 from tests.end_to_end.client import (
     CLOSE,
@@ -30,7 +30,7 @@ from tests.end_to_end.witness import Witness, unharmed
 
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
 
-NOT_OURS = "this session token was not issued here"
+
 EXPIRED = "this session token has expired; join again"
 NONCE = os.urandom(16)
 
@@ -43,20 +43,20 @@ def signed(room: str, player: int, age_s: float = 0.0, secret: str = SECRET) -> 
 
 
 FORGERIES: dict[str, tuple[Forge, int, str]] = {
-    "empty": (lambda seat, _: b"", 4401, NOT_OURS),
-    "noise": (lambda seat, _: os.urandom(64), 4401, NOT_OURS),
-    "cut": (lambda seat, _: seat.token[:-1], 4401, NOT_OURS),
-    "one bit changed": (lambda seat, _: flipped(seat.token, 9), 4401, NOT_OURS),
-    "signature changed": (lambda seat, _: flipped(seat.token, -1), 4401, NOT_OURS),
+    "empty": (lambda seat, _: b"", 4401, UNKNOWN),
+    "noise": (lambda seat, _: os.urandom(64), 4401, UNKNOWN),
+    "cut": (lambda seat, _: seat.token[:-1], 4401, UNKNOWN),
+    "one bit changed": (lambda seat, _: flipped(seat.token, 9), 4401, UNKNOWN),
+    "signature changed": (lambda seat, _: flipped(seat.token, -1), 4401, UNKNOWN),
     "another room written in": (
         lambda seat, witness: seat.token.replace(seat.room.encode(), witness.seat.room.encode()),
         4401,
-        NOT_OURS,
+        UNKNOWN,
     ),
     "signed by another": (
         lambda seat, _: signed(seat.room, seat.player, secret="another key" * 3),
         4401,
-        NOT_OURS,
+        UNKNOWN,
     ),
     "expired": (
         lambda seat, _: signed(seat.room, seat.player, TOKEN_LIFETIME_S + 60),
