@@ -180,7 +180,8 @@ class Supervisor:
         elif status in {EXIT_OK, EXIT_CONFIG, EXIT_STORE}:
             self._statuses.append(EXIT_CONFIG if status == EXIT_STORE else status)
             if others := sum(one.alive for one in self._workers):
-                self._log.warning("worker %d ended for good; %d others go on", worker.pid, others)
+                go_on = "1 other goes on" if others == 1 else f"{others} others go on"
+                self._log.warning("worker %d ended for good; %s", worker.pid, go_on)
         else:
             self._died(worker, status)
 
@@ -204,7 +205,10 @@ class Supervisor:
         self._stop(signal.SIGTERM)
 
     def _restart(self, worker: WorkerProcess, status: int, delay_s: float) -> None:
-        self._log.warning("worker %d %s; restarting", worker.pid, cause(status))
+        if worker.replacing or status == EXIT_RELOAD:
+            self._log.info("worker %d has let go of the old rules; reloading", worker.pid)
+        else:
+            self._log.warning("worker %d %s; restarting", worker.pid, cause(status))
         worker.start_at = self._clock() + delay_s
 
     def _replace_others(self, reloaded: WorkerProcess) -> None:
