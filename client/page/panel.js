@@ -97,7 +97,9 @@ export class Panel {
     this.#parts.push(() => {
       const rows = room.latest.all(table.name);
       section.hidden = rows.length === 0;
-      heading.textContent = `${title(table.name)} (${rows.length})`;
+      // The class of a player's row may be called anything; what is counted is players.
+      const whose = owned ? title(table.name) : "Players";
+      heading.textContent = `${whose} (${rows.length})`;
       more.hidden = rows.length <= ROWS_MAX;
       more.textContent = `and ${rows.length - ROWS_MAX} more`;
       // Every player has a team; while nobody is in one, there is nothing to say of it.

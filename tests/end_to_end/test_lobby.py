@@ -381,7 +381,7 @@ def test_names_are_text_whatever_is_in_them(tabs: Tabs, server: Server) -> None:
     page = tabs.open(f"/?game=coins&room={room}", NARROW)
     page.get_by_label("Your name").fill("Ada")
     page.get_by_role("button", name="Join this room").click()
-    seats = page.locator("#panel section", has=page.get_by_role("heading", name="Player ("))
+    seats = page.locator("#panel section", has=page.get_by_role("heading", name="Players ("))
     expect(seats).to_contain_text("<img src=x onerror='evil")
     page.wait_for_timeout(500)
     assert page.locator("#panel img").count() == 0
