@@ -8,7 +8,7 @@ import sys
 from server.commands import COMMANDS, run_command
 from server.config import parse_or_exit
 from server.supervisor import require_assertions, supervise
-from server.worker import make_log, run_worker
+from server.worker import check_settings, make_log, run_worker
 from shared.errors import ConfigError
 
 
@@ -22,6 +22,8 @@ def main() -> None:
         config = parse_or_exit(argv, os.environ)
         if config.worker is not None:
             raise SystemExit(run_worker(config))
+        # Once the port is bound, somebody may come; what is wrong is said before.
+        check_settings(config)
         command = [sys.executable, "-m", "server", *argv]
         raise SystemExit(supervise(config, command, make_log(config)))
     except ConfigError as error:

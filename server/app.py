@@ -75,7 +75,10 @@ def brain_maker(spec: str) -> Callable[[Schema], Brain]:
 
 
 class App:
-    """A server. `chance` makes secrets and seeds; `kill` is what the page's button does."""
+    """A server. `chance` makes secrets and seeds; `kill` is what the page's button does.
+
+    `mistake` says, in development, why a game's file as it was saved does not load.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class App:
         owner: str,
         lan: Sequence[str] = (),
         kill: Callable[[], None] | None = None,
+        mistake: Callable[[], str | None] | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._config = config
@@ -117,7 +121,7 @@ class App:
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()
         network = Network(int.from_bytes(chance(8), "little")) if config.dev else None
-        site = self._site(games, lan, kill if config.dev else None, network)
+        site = self._site(games, lan, kill if config.dev else None, network, mistake)
         mounts = {"/client/": CLIENT}
         mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
         self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
@@ -215,6 +219,7 @@ class App:
         lan: Sequence[str],
         kill: Callable[[], None] | None,
         network: Network | None,
+        mistake: Callable[[], str | None] | None,
     ) -> Site:
         return Site(
             version=VERSION,
@@ -223,6 +228,7 @@ class App:
             descriptions={game.name: game.description for game in games},
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
+            mistake=mistake,
             network=network,
             pid=os.getpid(),
             process=self.host.name,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from server.core.hooks import folder_of, place_of, with_place
 from shared.errors import ConfigError
 from shared.game import Game
 from shared.schema import describe
@@ -63,11 +65,9 @@ def _from_module(path: str, spec: str) -> ModuleType:
                 f"game {spec!r}: there is no module {path}; give a name (coins), a class "
                 "(mypkg.mygame:MyGame) or a file (./mygame.py)"
             ) from None
-        raise ConfigError(f"game {spec!r} does not load: {error}") from error
+        raise _broken(spec, error, _folders(error, path)) from error
     except Exception as error:
-        raise ConfigError(
-            f"game {spec!r} does not load: {type(error).__name__}: {error}"
-        ) from error
+        raise _broken(spec, error, _folders(error, path)) from error
 
 
 def _from_file(spec: str) -> ModuleType:
@@ -84,10 +84,27 @@ def _from_file(spec: str) -> ModuleType:
         found.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ConfigError(
-            f"game {spec!r} does not load: {type(error).__name__}: {error}"
-        ) from error
+        raise _broken(spec, error, {str(path.parent)}) from error
     return module
+
+
+def _broken(spec: str, error: Exception, folders: Collection[str]) -> ConfigError:
+    """A game that raised while it was imported: what, and where in its own files."""
+    place = place_of(error, folders)
+    # The text of a SyntaxError repeats the place, in words of its own.
+    said = error.msg if isinstance(error, SyntaxError) and place else str(error)
+    text = with_place(f"{type(error).__name__}: {said}", place)
+    return ConfigError(f"game {spec!r} does not load: {text}")
+
+
+def _folders(error: BaseException, module: str) -> set[str]:
+    """Where the module that raised while it was imported lies."""
+    found, trace = set[str](), error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == module:
+            found.add(folder_of(trace.tb_frame.f_code.co_filename))
+        trace = trace.tb_next
+    return found
 
 
 def _game_class(module: ModuleType, wanted: str | None, spec: str) -> type[Game]:

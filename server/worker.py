@@ -16,26 +16,15 @@ from typing import Any
 
 from server.app import App, kill_this_process, lan_addresses, load_games
 from server.config import Config
+from server.core.lobby import read_wish
 from server.host.clock import LoopClock
 from server.listening import adopt, say_serving
+from server.reloading import Sources
 from server.restarts import EXIT_CONFIG, EXIT_OK, EXIT_RELOAD, EXIT_STORE
 from server.settings import LogFormat
 from server.store.base import StoreUnavailable
 from server.store.open import open_exchange, open_store
 from shared.errors import ConfigError, RemoteError, StoreError
-
-WATCH_S = 0.5
-# What a worker does with its games, for a process that only tries it.
-LOAD_GAMES = """
-import sys
-from server.app import load_games
-from server.config import Config
-from shared.errors import ConfigError
-try:
-    load_games(Config(games=tuple(sys.argv[1:])))
-except ConfigError as error:
-    sys.exit(str(error))
-"""
 
 
 def run_worker(config: Config) -> int:
@@ -49,6 +38,22 @@ def run_worker(config: Config) -> int:
     except (ConfigError, StoreError) as error:
         print(f"holdfast: {error}", file=sys.stderr)
         return EXIT_STORE if isinstance(error, StoreUnavailable) else EXIT_CONFIG
+
+
+def check_settings(config: Config) -> None:
+    """Raise `ConfigError` for what no worker could serve; nothing is opened and nobody is asked."""
+    games = {loaded.name: loaded.game for loaded in load_games(config)}
+    for name, options in config.open:
+        if name not in games:
+            raise ConfigError(
+                f"--open: there is no game {name!r} here; --games has {', '.join(games)}"
+            )
+        try:
+            read_wish(name, games[name], options)
+        except RemoteError as error:
+            raise ConfigError(f"--open: {error.reason}") from None
+    open_store(config.store, lambda: 0)
+    signing_secret(config)
 
 
 def make_log(config: Config) -> logging.Logger:
@@ -127,6 +132,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     sock, number = adopt(config.worker), config.worker.number
     games = load_games(config)
     clock = LoopClock()
+    sources = Sources(games, config.games, clock, log) if config.dev else None
     store = open_store(config.store, lambda: int(clock.wall_s() * 1000))
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
@@ -145,11 +151,12 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         owner=name,
         lan=lan,
         kill=kill_this_process,
+        mistake=None if sources is None else lambda: sources.mistake,
     )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for signalled in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signalled, stopping.set)
     await app.start(sock)
     # Loaded code and configuration never die; the collector need not look at them again.
     gc.collect()
@@ -158,62 +165,23 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     say_serving(config.worker)
     log.info("process %s serves: worker %d, pid %d", name, number, os.getpid())
     _announce(config, log, port, lan)
-    reload = False
-    if config.dev:
-        sources = [path for game in games if game.source for path in game_files(game.source)]
-        watcher = loop.create_task(_changed(config.games, sources, clock, log))
-        stop = loop.create_task(stopping.wait())
-        await asyncio.wait({watcher, stop}, return_when=asyncio.FIRST_COMPLETED)
-        reload = watcher.done() and not stopping.is_set()
-        watcher.cancel()
-        stop.cancel()
-    else:
-        await stopping.wait()
+    reload = await _until_told(stopping, sources)
     log.info("reloading the game" if reload else "stopping")
     await app.stop(config.drain_s if not reload else 2.0)
     return EXIT_RELOAD if reload else EXIT_OK
 
 
-def game_files(source: Path) -> list[Path]:
-    """What a game is reloaded for: its file, or every file of the package it lies in."""
-    package = (source.parent / "__init__.py").is_file()
-    return sorted(source.parent.glob("*.py")) if package else [source]
-
-
-async def _changed(
-    games: Sequence[str], sources: list[Path], clock: LoopClock, log: logging.Logger
-) -> None:
-    """Return once one of these files was saved again, and the games load as they are now."""
-    before = [_saved_at(path) for path in sources]
-    while True:
-        await clock.sleep(WATCH_S)
-        now = [_saved_at(path) for path in sources]
-        if now != before:
-            before = now
-            fault = await _fault(games)
-            if fault is None:
-                return
-            log.error("saved, but the match goes on by the rules before: %s", fault)
-
-
-async def _fault(games: Sequence[str]) -> str | None:
-    """Why the games would not load, tried in another process; half a file is no reason to end."""
-    trial = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LOAD_GAMES, *games, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        _, told = await trial.communicate()
-    finally:
-        if trial.returncode is None:
-            trial.kill()
-    return told.decode(errors="replace").strip() if trial.returncode else None
-
-
-def _saved_at(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+async def _until_told(stopping: asyncio.Event, sources: Sources | None) -> bool:
+    """Wait until this process is to end, and return whether it ends for its games were saved."""
+    if sources is None:
+        await stopping.wait()
+        return False
+    watcher, told = asyncio.ensure_future(sources.changed()), asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({watcher, told}, return_when=asyncio.FIRST_COMPLETED)
+    reload = watcher.done() and not stopping.is_set()
+    watcher.cancel()
+    told.cancel()
+    return reload
 
 
 def _announce(config: Config, log: logging.Logger, port: int, lan: Sequence[str]) -> None:

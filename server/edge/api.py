@@ -27,7 +27,10 @@ BOTS_USUAL: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the pages say of this server. `kill` and `network` are there in development only."""
+    """What the pages say of this server.
+
+    `kill`, `mistake` and `network` are there in development only.
+    """
 
     version: str
     development: bool
@@ -36,6 +39,7 @@ class Site:
     pages: Mapping[str, str]
     bots: Mapping[str, int] = field(default_factory=dict[str, int])
     kill: Callable[[], None] | None = None
+    mistake: Callable[[], str | None] | None = None
     network: Network | None = None
     pid: int = 0
     process: str = ""
@@ -66,6 +70,7 @@ class Api:
             "/api/rooms": self._rooms,
             "/api/qr": self._qr,
             "/api/kill": self._kill,
+            "/api/mistakes": self._mistakes,
             "/api/network": self._network,
         }
 
@@ -216,6 +221,13 @@ class Api:
         ticks = {room.id: room.census.tick for room in self._host.rooms()}
         site.kill()
         return _json({"pid": site.pid, "rooms": ticks}, 202)
+
+    async def _mistakes(self, request: Request) -> Response:
+        """For the games' author: why a saved file does not load, and which rooms stand still."""
+        if self._site.mistake is None:
+            return _json({"error": "only a server started with --dev tells mistakes"}, 403)
+        rooms = {room.id: room.fault for room in self._host.rooms() if room.fault}
+        return _json({"file": self._site.mistake(), "rooms": rooms})
 
     async def _network(self, request: Request) -> Response:
         """How the knobs of a line stand; a POST turns them."""

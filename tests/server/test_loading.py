@@ -121,8 +121,12 @@ def test_a_spec_that_leads_nowhere_says_what_would(folder: Path, spec: str, said
         ("x = 1\n", "one subclass of Game is expected, there is none"),
         (OTHER, "one subclass of Game is expected, there is Dots, More"),
         ("import nothing_like_it\n", "does not load: ModuleNotFoundError: No module named"),
-        ("def broken(:\n", "does not load: SyntaxError"),
-        ("1 / 0\n", "does not load: ZeroDivisionError: division by zero"),
+        ("def broken(:\n", "does not load: SyntaxError: invalid syntax (dots.py:1)"),
+        ("\n1 / 0\n", "does not load: ZeroDivisionError: division by zero (dots.py:2)"),
+        (
+            "import json\njson.loads(chr(123))\n",
+            "enclosed in double quotes: line 1 column 2 (char 1) (dots.py:2)",
+        ),
         (GOOD.replace("x: float = fixed(1 / 64)", "x: float = 0.0"), "has no field kind"),
         (GOOD + "    seats = 0\n", "Dots.seats is 0; expected a whole number from 1 to 1000"),
         (GOOD + "    tick_rate = '20'\n", "Dots.tick_rate is '20'; expected a whole number"),
@@ -141,9 +145,13 @@ def test_a_game_that_is_none_is_explained(folder: Path, text: str, said: str) ->
 def test_a_module_that_fails_is_told_from_one_that_is_missing(folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine" / "bad.py").write_text("import nothing_like_it\n")
-    assert "does not load: No module named 'nothing_like_it'" in wrong("mine.bad:Bad")
+    assert wrong("mine.bad:Bad").endswith(
+        "does not load: ModuleNotFoundError: No module named 'nothing_like_it' (bad.py:1)"
+    )
     (folder / "mine" / "worse.py").write_text("1 / 0\n")
-    assert "does not load: ZeroDivisionError" in wrong("mine.worse:Bad")
+    assert wrong("mine.worse:Bad").endswith(
+        "does not load: ZeroDivisionError: division by zero (worse.py:1)"
+    )
 
 
 def test_a_file_of_another_kind_is_refused(folder: Path) -> None:
