@@ -88,7 +88,7 @@ class Conversation:
     def why(self) -> str:
         """Why the state is what it is, in words; empty where all is well."""
         if self.state == "paused":
-            return "the server's store does not answer"
+            return "the room stands still on the server"
         if self.session.closed is not None:
             return self.session.closed.reason
         return "" if self.state == ClientState.LIVE else self._trouble

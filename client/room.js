@@ -89,7 +89,7 @@ export class Room {
 
   /** Why the state is what it is, in words; empty where all is well. */
   get why() {
-    return this.state === "paused" ? "the server's store does not answer" : this.#session.why;
+    return this.state === "paused" ? "the room stands still on the server" : this.#session.why;
   }
 
   /** Which tick the server is at, `clock.tick(now)`, and how evenly its frames come. */

@@ -207,21 +207,20 @@ export class Session {
     return item;
   }
 
-  /**
-   * @param {import("./messages.js").Welcome} w
-   * @param {number} now
-   */
+  /** @param {import("./messages.js").Welcome} w @param {number} now */
   #welcome(w, now) {
     const again = this.inputs !== null || this.state === "resuming";
     this.#adopt(w.schema, w.player);
-    Object.assign(this, { token: w.token, room: w.room, epoch: w.epoch });
     if (this.tickRate !== w.tickRate || !again)
       this.sampling = new Sampling((this.clock = new Clock(w.tickRate)));
-    Object.assign(this, { tickRate: w.tickRate, sendEvery: w.sendEvery });
+    const { token, room, epoch, tickRate, sendEvery } = w;
+    Object.assign(this, { token, room, epoch, tickRate, sendEvery });
     this.inputs ??= new Inputs(w.limits, this.#seq);
     this.inputs.limits = w.limits;
     if (again) this.stats.resumes++;
     this.why = "";
+    // It goes on, until a ROOM says otherwise.
+    this.#room({ epoch, status: 0, schema: null }, now);
     this.#to("live");
     this.#send(this.inputs.repeat(now));
     return { do: /** @type {const} */ ("welcomed") };
@@ -304,7 +303,7 @@ export class Session {
   }
 
   /**
-   * @param {import("./messages.js").RoomStatus} room
+   * @param {Pick<import("./messages.js").RoomStatus, "epoch" | "status" | "schema">} room
    * @param {number} now
    * @returns {Turn}
    */

@@ -231,6 +231,7 @@ class ClientSession:
             self._look(message.schema, message.player)
         self.welcome = message
         self._epoch = message.epoch
+        self.status = Status.LIVE
         self.state = ClientState.LIVE
         self._repeat()
         return Outcome()

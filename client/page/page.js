@@ -4,6 +4,7 @@ import { SessionEnded, join, resume } from "../index.js";
 import { Lobby, find } from "./lobby.js";
 import { Play } from "./play.js";
 import { Share, roomPath } from "./share.js";
+import { Mistakes } from "./mistakes.js";
 import { byId } from "./dom.js";
 import { ownLine } from "./network.js";
 import { clean, problem } from "./name.js";
@@ -19,6 +20,7 @@ class Page {
   #choice = null;
   #joining = false;
   #share = new Share();
+  #mistakes = new Mistakes(byId("mistakes"));
 
   constructor() {
     this.lobby = new Lobby({
@@ -30,6 +32,7 @@ class Page {
       leave: () => this.#toLobby(),
       again: () => this.#choice && this.#enter(this.#choice),
       share: (room) => this.#choice && this.#invite(this.#choice.game.name, room),
+      changed: () => this.#mistakes.hurry(),
     });
     addEventListener("popstate", () => this.open());
     name.addEventListener("input", () => judge());
@@ -43,6 +46,7 @@ class Page {
     const { game: asked, room, role, plain } = address();
     this.play.stop();
     if (!this.lobby.status) return this.lobby.show(null, null);
+    if (this.lobby.status.development) this.#mistakes.begin();
     const game = this.lobby.game(asked);
     if (game && room && (plain || !game.web)) {
       this.#choice = { game, role, plain: true, room, options: {} };

@@ -43,10 +43,11 @@ export class Play {
   #killed = null;
 
   /**
-   * @param {{ leave: () => void, again: () => void, share: (room: string) => void }} page what the
-   *   buttons lead to
+   * @param {{ leave: () => void, again: () => void, share: (room: string) => void, changed: () =>
+   *   void }} page what the buttons lead to; `changed` is called when the room's state changes
    */
   constructor(page) {
+    this.page = page;
     byId("leave").addEventListener("click", page.leave);
     byId("to-lobby").addEventListener("click", page.leave);
     byId("again").addEventListener("click", page.again);
@@ -127,6 +128,7 @@ export class Play {
     // The process that answers now may be another, which knows of no knobs.
     if (["live", "polling"].includes(this.#room?.state ?? "")) void this.#network?.begin();
     this.#badge();
+    this.page.changed();
   }
 
   #badge() {

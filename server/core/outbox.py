@@ -77,9 +77,9 @@ class Outbox:
         self.present = Present(frozenset(players), spectators)
         self.fresh.append(self.present)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, place: str = "") -> None:
         """The game failed at this edge."""
-        self.fresh.append(Failed(reason))
+        self.fresh.append(Failed(reason, place))
 
     def refused(self, nonce: bytes) -> None:
         """A join was answered with no."""

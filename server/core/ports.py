@@ -127,6 +127,11 @@ class RoomPort(Protocol):
         """Whether the match holds committed rows only."""
         ...
 
+    @property
+    def fault(self) -> str:
+        """Why it stands still here, in development; "" while it does not."""
+        ...
+
     def follow(self, follower: Follower) -> None:
         """Tell this follower of every tick from now on."""
 
@@ -148,8 +153,8 @@ class RoomPort(Protocol):
     def present(self, players: set[int], spectators: int) -> None:
         """Whose connections are open here."""
 
-    def fail(self, reason: str) -> None:
-        """End the room: a hook the edge calls raised."""
+    def fail(self, reason: str, place: str = "") -> None:
+        """End the room: a hook the edge calls raised, at this place in the game's files."""
 
     def diverged(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""

@@ -7,7 +7,7 @@ request = [1, nonce, name, identity]              a seat, maybe the one the nonc
         | [3, player, connection, first seq]      a session came on a new connection (0: a poll)
         | [4, player, [seq, input or nil, [action ...], seen] ...]
         | [5, [player ...], spectators]           whose connections are open at the sender
-        | [6, reason]                             the game failed at the sender: end the room
+        | [6, reason, place]                      the game failed at the sender: end the room
         | [7, process or ""]                      hand the room over
         | [8, room]                               take this room
 ```
@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.core.hooks import EXPLANATION_CHARS_MAX
 from server.core.inbox import Item, decode_items
 from server.core.lobby import is_room_id
 from server.core.room import SeatRequest
@@ -75,9 +76,10 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A hook that the sender calls raised."""
+    """A hook that the sender calls raised, at this place in the game's files ("": none of them)."""
 
     reason: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ def _wire(request: Request, game: Game | None) -> list[Any]:
             return [ITEMS, player, *(_item_wire(item, game) for item in items)]
         case Present(players, spectators):
             return [PRESENT, sorted(players), spectators]
-        case Failed(reason):
-            return [FAIL, reason]
+        case Failed(reason, place):
+            return [FAIL, reason, place]
         case Move(to):
             return [MOVE, to]
         case _:
@@ -162,8 +164,9 @@ def _request(wire: Any, game: Game | None) -> Request:
             return Asked(player, _items(game, items))
         case [5, here, spectators, *_] if is_list(here) and _are_numbers(spectators, *here):
             return Present(frozenset(here), spectators)
-        case [6, str(reason), *_]:
-            return Failed(reason[:REASON_CHARS_MAX])
+        case [6, str(reason), *rest]:
+            place = rest[0] if rest and type(rest[0]) is str else ""
+            return Failed(reason[:EXPLANATION_CHARS_MAX], place[:REASON_CHARS_MAX])
         case [7, str(to), *_]:
             return Move(to)
         case [8, str(room), *_] if is_room_id(room):

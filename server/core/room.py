@@ -15,11 +15,10 @@ from shared.errors import GameError, Refused
 from shared.game import Game, Inputs
 from shared.history import Refusal
 from shared.inputs import Input
-from shared.limits import REASON_CHARS_MAX
 from shared.match import PLAYER_TABLE, Commit, Match
 
 from .attempt import Attempt, SeatRequest
-from .hooks import HookFailed
+from .hooks import HookFailed, cut
 from .inbox import Inbox, Item
 
 
@@ -106,8 +105,6 @@ class Room:
 
     def recover(self, match: Match) -> None:
         """Go on from a match restored to its last whole tick."""
-        for old, new in zip(self.match.tables, match.tables, strict=True):
-            new.codec.watch = old.codec.watch
         self.match = match
         # Who was seated in the tick that never was has no inbox, and what made the game fail is
         # not held into the next tick.
@@ -139,7 +136,7 @@ class Room:
     def step_without(self, reason: str) -> Step:
         """The tick again without its inputs and joins, which are refused with the reason."""
         attempt = self._attempt
-        reason = reason[:REASON_CHARS_MAX]
+        reason = cut(reason)
         refusals = list(attempt.skipped)
         self._begin()
         overdue = self._presence()
@@ -286,7 +283,7 @@ class Room:
                     if other.owner == row.id:
                         self.match.despawn(other)
             self.match.despawn(row)
-            return refusal.reason[:REASON_CHARS_MAX]
+            return cut(refusal.reason)
         return None
 
     def _fill_with_bots(self) -> None:
@@ -343,8 +340,7 @@ class Room:
             try:
                 self._call("act", self.game.act, self.match, player, action)
             except Refused as refusal:
-                reason = refusal.reason[:REASON_CHARS_MAX]
-                refusals.append(Refusal(player.id, item.seq, part, reason))
+                refusals.append(Refusal(player.id, item.seq, part, cut(refusal.reason)))
 
 
 __all__ = ["Room", "SeatRequest", "Step"]

@@ -11,8 +11,9 @@ from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Host, RoomPort
 from server.core.tokens import Seat
 from server.edge.connection import Connection
-from server.edge.follower import RoomFollower, Talker
+from server.edge.follower import RoomFollower
 from server.edge.handshake import RequestHead
+from server.edge.talker import Talker
 from server.edge.websocket import Peer
 from shared.limits import ACTIONS_PER_ITEM_MAX, INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
 from shared.messages import Welcome

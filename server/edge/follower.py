@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from server.core.fanout import Fanout
-from server.core.hooks import explain
+from server.core.hooks import explain, place_in
 from server.core.metrics import Metrics
 from server.core.ports import Publication, RoomPort
 from server.core.room import SeatRequest
 from server.core.tokens import Seat
 from server.edge.seats import Seats
+from server.edge.talker import Arrival, Talker
 from shared.errors import CloseCode, GameError, RemoteError
 from shared.limits import AHEAD_TICKS_MAX, FRAME_BYTES_MAX
 from shared.match import PLAYER_TABLE
@@ -25,49 +25,6 @@ from shared.session import ServerSession
 
 # How long a session waits here for a tick that it holds and this process has not heard of.
 BEHIND_S = 10
-
-
-class Talker(Protocol):
-    """A connection as its room sees it."""
-
-    def welcome(self, seat: Seat, session: ServerSession) -> None:
-        """The seat is taken, or resumed: say so."""
-
-    def send(self, payload: bytes) -> None:
-        """Send one message."""
-
-    def buffered(self) -> int:
-        """Bytes waiting to be sent."""
-        ...
-
-    def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
-        """Close, saying why."""
-
-    @property
-    def polling(self) -> bool:
-        """Whether it is a row of polls instead of a socket."""
-        ...
-
-    @property
-    def renewing(self) -> bool:
-        """Whether it was told to renew, so that it may go on beside its successor for a while."""
-        ...
-
-    def yields_to(self, issued: int, /) -> bool | None:
-        """Whether a poll may take its seat, by when the token was issued that the poll names.
-
-        None says that it is too early to tell.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    talker: Talker
-    seat: Seat
-    resume: Resume | None
-    # The tick the rows had here when it came.
-    since: int = 0
 
 
 class RoomFollower:
@@ -94,7 +51,7 @@ class RoomFollower:
         self._sessions: dict[Talker, ServerSession] = {}
         self._seats: Seats[Talker] = Seats()
         self._seating: dict[bytes, Talker] = {}
-        self._arrivals: list[_Arrival] = []
+        self._arrivals: list[Arrival] = []
         self._moved = True
         self._hidden_failed = False
         self._committed = 0
@@ -120,7 +77,8 @@ class RoomFollower:
 
     def arrive(self, talker: Talker, seat: Seat, resume: Resume | None) -> None:
         """Take up a session (or a spectator's watching) at the next tick."""
-        self._arrivals.append(_Arrival(talker, seat, resume, self.port.match.tick))
+        self._arrivals.append(Arrival(talker, seat, resume, self.port.match.tick))
+        self._admit_to_standstill()
 
     def leave(self, talker: Talker) -> None:
         """A connection is gone; its seat stays."""
@@ -189,6 +147,7 @@ class RoomFollower:
         message = RoomStatus(self.port.epoch, self._committed, status).encode()
         for talker in self._sessions:
             talker.send(message)
+        self._admit_to_standstill()
 
     def ended(self, code: CloseCode, reason: str) -> None:
         """Close everyone: the room is over."""
@@ -203,18 +162,25 @@ class RoomFollower:
             talker = self._seating.pop(nonce, None)
             if talker is not None:
                 seat = Seat(self.port.id, player, nonce)
-                self._arrivals.append(_Arrival(talker, seat, None))
+                self._arrivals.append(Arrival(talker, seat, None))
         for nonce, reason in publication.refused.items():
             talker = self._seating.pop(nonce, None)
             if talker is not None:
                 full = reason == "the room is full"
                 talker.end(CloseCode.ROOM_FULL if full else CloseCode.REFUSED, reason)
 
-    def _take_arrivals(self) -> list[_Arrival]:
+    def _take_arrivals(self) -> list[Arrival]:
         arrivals, self._arrivals = self._arrivals, []
         return arrivals
 
-    def _is_early(self, arrival: _Arrival, tick: int) -> bool:
+    def _admit_to_standstill(self) -> None:
+        """Where a fault stops the room no tick comes to begin with: begin with the last one."""
+        if self.port.fault:
+            self._committed = self.port.match.tick
+            for arrival in self._take_arrivals():
+                self._admit(arrival, self._committed)
+
+    def _is_early(self, arrival: Arrival, tick: int) -> bool:
         """Whether a session holds a tick that was not heard here: it is not shown older ones."""
         resume = arrival.resume
         if resume is None or not self.port.behind(resume.epoch, resume.held):
@@ -225,7 +191,7 @@ class RoomFollower:
             self._arrivals.append(arrival)
         return True
 
-    def _admit(self, arrival: _Arrival, tick: int) -> None:
+    def _admit(self, arrival: Arrival, tick: int) -> None:
         talker, seat, resume = arrival.talker, arrival.seat, arrival.resume
         applied = 0
         base = 0 if resume is None else self.base(resume, tick)
@@ -244,6 +210,9 @@ class RoomFollower:
         self._sessions[talker] = session
         self._moved = True
         talker.welcome(seat, session)
+        status = self.port.status
+        if status is not Status.LIVE:
+            talker.send(RoomStatus(self.port.epoch, self._committed, status).encode())
 
     def _sit(self, player: int, talker: Talker, first_seq: int) -> None:
         """Serve a player on this connection from now on."""
@@ -344,5 +313,5 @@ class RoomFollower:
         self._metrics.count("game_errors_total")
         self._log.error("room %s: frames failed", self.port.id, exc_info=error)
         if self._hidden_failed:
-            self.port.fail(f"the game failed: {explain(error)}"[:120])
+            self.port.fail(f"the game failed: {explain(error)}", place_in(self.port.game, error))
         self._hidden_failed = True

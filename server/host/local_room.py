@@ -114,6 +114,11 @@ class LocalRoom:
         return self._port.settled
 
     @property
+    def fault(self) -> str:
+        """Why it stands still here, in development; "" while it does not."""
+        return self._owned.fault if self._owned is not None else ""
+
+    @property
     def understood(self) -> bool:
         """Whether inputs and actions mean the same to the room's owner as here."""
         mirror = self._mirror
@@ -183,9 +188,9 @@ class LocalRoom:
         self.outbox.report(players, spectators)
         self._ask()
 
-    def fail(self, reason: str) -> None:
-        """End the room: a hook the edge calls raised."""
-        self.outbox.fail(reason)
+    def fail(self, reason: str, place: str = "") -> None:
+        """End the room: a hook the edge calls raised, at this place in the game's files."""
+        self.outbox.fail(reason, place)
         self._ask()
 
     def submit(self, player: int, items: Sequence[Item]) -> None:

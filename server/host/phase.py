@@ -11,6 +11,7 @@ from server.core.ports import Clock
 from server.host.journal_writer import JournalWriter
 from server.host.room_host import RoomHost
 from server.store.base import Append
+from shared.errors import CloseCode
 from shared.schedule import Schedule
 
 
@@ -109,4 +110,4 @@ class Phase:
         """A bug of ours ends the room it showed in; the others go on."""
         self._metrics.count("rooms_failed_total")
         self._log.critical("room %s: the server failed, the room ends", room.id, exc_info=error)
-        room.fail("the server failed")
+        room.over = (CloseCode.GAME_FAILED, "the server failed")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from server.core.census import census_of, diverges
-from server.core.hooks import HookFailed, explain
+from server.core.hooks import HookFailed, cut, explain, place_in, with_place
 from server.core.inbox import Item
 from server.core.journal import encode_record
 from server.core.lobby import RoomMeta
@@ -20,11 +20,13 @@ from server.core.ports import Census, Clock, Follower, Publication
 from server.core.post import Asked, Failed, Leaving, Present, Request, Resumed
 from server.core.presence import Presence
 from server.core.room import Room, SeatRequest, Step
-from server.host.room_store import RoomStore, restored
+from server.host.lifespan import Expiry, expiry
+from server.host.failed_tick import FailedTick
+from server.host.room_store import RoomStore
 from server.host.seat_bots import SeatBots
 from server.store.base import Append, Fenced, NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, News
+from server.store.exchange import Ended, NewEpoch, News
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.match import Match
@@ -38,6 +40,7 @@ class RoomHost:
 
     `checkpointed` is the tick of the newest checkpoint the store has, 0 for none; `starts` are the
     epochs before this one and their first ticks. `tell` tells the room's news to other processes.
+    In `development` a game that raises makes the room stand still.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class RoomHost:
         tell: Callable[[News], None],
         checkpointed: int = 0,
         starts: Sequence[tuple[int, int]] = (),
+        development: bool = False,
     ) -> None:
         self.meta = meta
         self.game: Game = room.game
@@ -69,6 +73,7 @@ class RoomHost:
         self._room = room
         self._bots = bots
         self._kept = RoomStore(room.id, room.epoch, store, clock, log, checkpointed)
+        self._recovery = FailedTick(room, meta, self._kept, metrics, log, development=development)
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -157,14 +162,22 @@ class RoomHost:
                 # A match that is stepped and not committed has the tick of its next report.
                 tick = self._room.match.tick
                 self.presence.report(sender, players, spectators, tick, lasting=lasting)
-            case Failed(reason):
-                self.fail(reason)
+            case Failed(reason, place):
+                self.fail(reason, place)
             case _:
                 self._log.warning("room %s: a room is not asked for %r", self.id, request)
 
-    def fail(self, reason: str) -> None:
-        """End the room at its next tick: a hook the edge calls raised."""
-        self.over = (CloseCode.GAME_FAILED, reason)
+    def fail(self, reason: str, place: str = "") -> None:
+        """End the room at its next tick, or let it stand still: a hook the edge calls raised."""
+        if self._recovery.development:
+            self._recovery.stand_still(with_place(reason, place))
+        else:
+            self.over = (CloseCode.GAME_FAILED, cut(reason))
+
+    @property
+    def fault(self) -> str:
+        """Why it stands still, in development; "" while it does not."""
+        return self._recovery.fault
 
     @property
     def done(self) -> bool:
@@ -179,6 +192,11 @@ class RoomHost:
     async def step(self) -> Append | None:
         """Advance by one tick; what to append, or None when it is done or waits for its journal."""
         if self.done:
+            return None
+        if self.fault:
+            self.show(Status.PAUSED)
+            # Followers take silence for death; old news are news enough.
+            self._tell(NewEpoch(self.epoch, self._committed, ""))
             return None
         if self.runs_ahead and len(self._late) >= self.game.journal_lag_ticks_max:
             self._metrics.count("ticks_held_total")
@@ -258,7 +276,7 @@ class RoomHost:
         if error is not None:
             self._metrics.count("game_errors_total")
             if self._blind:
-                self.fail(f"the game failed: {explain(error)}"[:120])
+                self.fail(f"the game failed: {explain(error)}", place_in(self.game, error))
         self._blind = error is not None
         for follower in list(self._followers):
             follower.published(publication)
@@ -268,11 +286,14 @@ class RoomHost:
         tick = step.commit.tick
         if self._kept.is_due(tick):
             self._spawn(self.checkpoint())
-        if self.over is None:
-            self._expire(tick)
+        why = expiry(self._room, stands=self.stands) if self.over is None else None
+        if why is not None:
+            self.sleeps = why is Expiry.EMPTY
+            self.over = (CloseCode.ROOM_CLOSED, why.value)
 
     def show(self, status: Status) -> None:
         """Tell followers that the room stands still, or goes on."""
+        status = Status.PAUSED if self.fault else status
         if status is not self.status:
             self.status = status
             for follower in list(self._followers):
@@ -313,34 +334,14 @@ class RoomHost:
         )
 
     async def _recover(self, failure: HookFailed) -> Step | None:
-        """Back to the last whole tick, then once without what the failed tick consumed."""
-        self._metrics.count("game_errors_total")
-        self._log.error("room %s: %s", self.id, failure, exc_info=failure.__cause__)
+        """The tick done again from what is committed, or the room stands still, or it is over."""
         # What was shown must be in what is read back.
         while self._late and not self.fenced:
             await self._clock.sleep(SETTLE_S)
-        try:
-            loaded = await self._kept.load()
-            # What was taken up before is read again by the same leave.
-            self._room.recover(restored(self.game, self.meta, loaded, development=True))
-            return self._room.step_without(f"the game failed: {failure}")
-        except (HookFailed, StoreError) as again:
-            self._metrics.count("rooms_failed_total")
-            self._log.error("room %s: failed again, it ends: %s", self.id, again)
-            self.over = (CloseCode.GAME_FAILED, str(failure)[:120])
-            return None
-
-    def _expire(self, tick: int) -> None:
-        room, rate = self._room, self.game.tick_rate
-        finished = self.match.room.finished
-        empty = room.empty_since
-        if finished and tick - finished >= self.game.finished_s * rate:
-            self.over = (CloseCode.ROOM_CLOSED, "the match is finished")
-        elif (
-            empty is not None
-            and tick - empty >= self.game.room_empty_s * rate
-            and not room.humans
-            and not self.stands
-        ):
-            self.sleeps = True
-            self.over = (CloseCode.ROOM_CLOSED, "nobody is in the room")
+        step = await self._recovery.after(failure)
+        if self.fault:
+            self._settled = True
+            self.show(Status.PAUSED)
+        elif step is None:
+            self.over = (CloseCode.GAME_FAILED, cut(failure.reason))
+        return step

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Protocol
 
 from server.core.fanout import Fanout
-from server.core.hooks import explain
+from server.core.hooks import explain, place_in, with_place
 from server.core.inbox import Item, decode_items
 from server.core.room import Room
 from shared.inputs import Action, Input
@@ -116,7 +116,7 @@ class SeatBots:
                     "room %s: the brain %s raised %s; its seats stand still where it does",
                     room.id,
                     type(self._brains.get(player.id)).__name__,
-                    explain(error),
+                    with_place(explain(error), place_in(room.game, error)),
                     exc_info=error,
                 )
             return None

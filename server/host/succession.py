@@ -103,6 +103,7 @@ class Succession:
             lambda news: self._exchange.tell([(room.id, news)]),
             checkpointed,
             starts or [],
+            self._development,
         )
 
     async def follow(self, room: LocalRoom, replica: Replica | None = None) -> None:

@@ -215,7 +215,7 @@ test("states are told with why: paused by the server, lost, live again, gone", a
   world.socket.hear(frame(11, 10));
   room.leave();
   assert.deepEqual(told, [
-    ["paused", "the server's store does not answer"],
+    ["paused", "the room stands still on the server"],
     ["live", ""],
     ["resuming", "the connection was lost"],
     ["live", ""],

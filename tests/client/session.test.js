@@ -259,6 +259,7 @@ test("items not acked are repeated: after a resume, on a new epoch, when acks st
   assert.equal(session.closed(1006, "lost"), true);
   assert.deepEqual(decode(session.hello()), [2, TOKEN, 6, 12, 1]);
   session.receive(welcome({ token: Uint8Array.of(7), epoch: 7 }), 0);
+  assert.equal(session.status, "live", "who takes the room over says if it stands still");
   assert.deepEqual(sent(session), [[3, 12, ...items]]);
   assert.deepEqual([...session.token], [7]);
   session.sampler = null;

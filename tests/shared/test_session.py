@@ -296,10 +296,11 @@ def test_a_new_epoch_has_the_unacknowledged_repeated() -> None:
     session.outbox.clear()
     session.receive(RoomStatus(3, 10, Status.PAUSED).encode())
     assert (session.status, session.outbox) == (Status.PAUSED, [])
-    session.receive(RoomStatus(4, 10, Status.LIVE).encode())
-    assert session.status is Status.LIVE
+    session.receive(RoomStatus(4, 10, Status.UNCOMMITTED).encode())
     assert seqs(said(session)) == [[1]]
     assert decode_from_client(session.hello()) == Resume(b"token", 4, 10, 1)
+    session.receive(welcome())
+    assert session.status is Status.LIVE, "until a ROOM says otherwise"
 
 
 class Smaller(Game):

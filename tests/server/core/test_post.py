@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.core.hooks import EXPLANATION_CHARS_MAX
 from server.core.post import (
     Adopt,
     Asked,
@@ -79,9 +80,10 @@ def test_what_a_later_release_adds_is_passed_over() -> None:
     assert decode_letter(letter, GAME) == ("edge", [Leaving(7), Asked(3, (item(GAME, 1),))])
 
 
-def test_a_reason_is_cut_to_what_a_close_may_say() -> None:
-    letter = pack(["edge", [6, "x" * 5000]])
-    assert decode_letter(letter) == ("edge", [Failed("x" * REASON_CHARS_MAX)])
+def test_a_reason_and_its_place_are_bounded_and_the_place_may_be_missing() -> None:
+    letter = pack(["edge", [6, "x" * 5000, "y" * 5000], [6, "over"], [6, "over", 7]])
+    long = Failed("x" * EXPLANATION_CHARS_MAX, "y" * REASON_CHARS_MAX)
+    assert decode_letter(letter) == ("edge", [long, Failed("over"), Failed("over")])
 
 
 @pytest.mark.parametrize("body", [None, 7, "edge", [], [7], [b"edge", [2, 1]], {"edge": 1}])

@@ -105,7 +105,7 @@ def test_every_part_of_a_failed_item_is_refused_with_a_bounded_reason() -> None:
     ground, _ = failing(lambda ground: ground.post("Ada", 1, "one", "two", trap=1))
     step = ground.without("r" * 500)
     ada = ground.row("Ada").id
-    reason = "r" * REASON_CHARS_MAX
+    reason = "r" * (REASON_CHARS_MAX - 1) + "…"
     assert step.commit.refusals == tuple(Refusal(ada, 1, part, reason) for part in range(3))
     assert ground.row("Ada").score == 0
 

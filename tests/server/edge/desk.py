@@ -89,10 +89,11 @@ class Desk:
         lifetime_s: float | None = None,
         sessions_max: int = 100,
         seed: int = 1,
+        development: bool = False,
     ) -> None:
         served = {type(game).__name__.lower(): game for game in games or (Yard(),)}
         loop = asyncio.get_running_loop()
-        self.rig = Rig(served, store=store, seed=seed)
+        self.rig = Rig(served, store=store, seed=seed, development=development)
         self.failures: list[BaseException] = []
         self.edge = Edge(
             self.rig.host,

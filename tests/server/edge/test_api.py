@@ -211,6 +211,26 @@ def test_inputs_are_counted_from_committed_rows_only(tmp_path: Path) -> None:
     virtually(scenario())
 
 
+def test_an_author_is_told_of_the_file_and_of_rooms_that_stand_still(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        mistakes = ["SyntaxError: invalid syntax (yard.py:3)"]
+        desk = await Desk(development=True).start()
+        call = await desk.call("Ada")
+        safe = Counter(desk, tmp_path)
+        assert "--dev" in (await safe.json("/api/mistakes", 403))["error"]
+        counter = Counter(desk, tmp_path, mistake=lambda: mistakes[-1])
+        assert await counter.json("/api/mistakes") == {"file": mistakes[0], "rooms": {}}
+        assert call is not None
+        room = desk.only_room()
+        room.fail("the game failed: ValueError: no", "yard.py:9")
+        fault = "the game failed: ValueError: no (yard.py:9)"
+        told = await counter.json("/api/mistakes")
+        assert told == {"file": mistakes[0], "rooms": {room.id: fault}}
+        await desk.stop()
+
+    virtually(scenario())
+
+
 def test_only_a_development_server_is_killed_and_only_by_its_own_page(tmp_path: Path) -> None:
     async def scenario() -> None:
         kills: list[int] = []

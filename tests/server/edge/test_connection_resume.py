@@ -8,9 +8,10 @@ import pytest
 
 from server.core.tokens import Seat, issue
 from shared.errors import CloseCode
-from shared.messages import Frame, InputItem, InputMessage, Resume, Welcome
+from shared.messages import Frame, InputItem, InputMessage, Resume, RoomStatus, Status, Welcome
+from shared.session import ClientState
 from tests.server.core.yard import Cave, Yard, nonce
-from tests.server.edge.desk import SECRET, Desk, closing
+from tests.server.edge.desk import SECRET, Caller, Desk, closing
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
 
@@ -26,9 +27,9 @@ def test_a_resume_needs_a_token_of_ours_and_a_room_that_is_there() -> None:
         room, seat = desk.only_room(), ada.session.player
         good = ada.session.welcome.token if ada.session.welcome else b""
         tries = [
-            (good[:-1] + bytes((good[-1] ^ 1,)), CloseCode.BAD_TOKEN, "was not issued here"),
-            (good[:-3], CloseCode.BAD_TOKEN, "was not issued here"),
-            (b"", CloseCode.BAD_TOKEN, "was not issued here"),
+            (good[:-1] + bytes((good[-1] ^ 1,)), CloseCode.BAD_TOKEN, "does not know your session"),
+            (good[:-3], CloseCode.BAD_TOKEN, "does not know your session"),
+            (b"", CloseCode.BAD_TOKEN, "does not know your session"),
             (token(room.id, seat, at_s=1_000_000 - 90_000), CloseCode.BAD_TOKEN, "has expired"),
             (token("z" * 20, seat), CloseCode.ROOM_CLOSED, "the room is over"),
             (token(room.id, seat + 1), CloseCode.ROOM_CLOSED, "the seat was given up"),
@@ -102,6 +103,30 @@ def test_a_client_that_holds_more_than_the_journal_is_taken_back() -> None:
         assert line.ending is None
         assert line.of(Frame)[0].base == 0
         assert player(room, "Ada").inputs_applied == 1
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_that_stands_still_for_its_author_takes_back_who_had_a_seat() -> None:
+    async def scenario() -> None:
+        desk = await Desk(development=True).start()
+        ada = await desk.call("Ada")
+        ada.hang_up()
+        desk.only_room().fail("the game failed: ValueError: no", "yard.py:9")
+        await desk.seconds(0.2)
+        tick = desk.only_room().match.tick
+        ada.connect()
+        await desk.seconds(0.2)
+        assert ada.session.state is ClientState.LIVE
+        assert ada.session.status is Status.PAUSED
+        assert ada.line.of(RoomStatus)[0].committed == tick
+        assert ada.line.of(Frame) == [], "there is no tick to tell"
+        # Who comes for the first time waits for the tick that seats newcomers.
+        bob = Caller(desk, "Bob")
+        bob.connect()
+        await desk.seconds(1)
+        assert (bob.session.state, bob.line.ending) == (ClientState.CONNECTING, None)
         await desk.stop()
 
     virtually(scenario())

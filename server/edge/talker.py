@@ -1,0 +1,56 @@
+"""A connection as its room sees it, and as it waits to be let in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.core.tokens import Seat
+from shared.errors import CloseCode
+from shared.messages import Resume
+from shared.session import ServerSession
+
+
+class Talker(Protocol):
+    """A connection as its room sees it."""
+
+    def welcome(self, seat: Seat, session: ServerSession) -> None:
+        """The seat is taken, or resumed: say so."""
+
+    def send(self, payload: bytes) -> None:
+        """Send one message."""
+
+    def buffered(self) -> int:
+        """Bytes waiting to be sent."""
+        ...
+
+    def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
+        """Close, saying why."""
+
+    @property
+    def polling(self) -> bool:
+        """Whether it is a row of polls instead of a socket."""
+        ...
+
+    @property
+    def renewing(self) -> bool:
+        """Whether it was told to renew, so that it may go on beside its successor for a while."""
+        ...
+
+    def yields_to(self, issued: int, /) -> bool | None:
+        """Whether a poll may take its seat, by when the token was issued that the poll names.
+
+        None says that it is too early to tell.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A connection on its way into a room: for a seat, and from where its session goes on."""
+
+    talker: Talker
+    seat: Seat
+    resume: Resume | None
+    # The tick the rows had here when it came.
+    since: int = 0
