@@ -93,7 +93,9 @@ def _broken(spec: str, error: Exception, folders: Collection[str]) -> ConfigErro
     place = place_of(error, folders)
     # The text of a SyntaxError repeats the place, in words of its own.
     said = error.msg if isinstance(error, SyntaxError) and place else str(error)
-    text = with_place(f"{type(error).__name__}: {said}", place)
+    # What this server refused itself is said in its own words.
+    what = said if isinstance(error, ConfigError) else f"{type(error).__name__}: {said}"
+    text = with_place(what, place)
     return ConfigError(f"game {spec!r} does not load: {text}")
 
 

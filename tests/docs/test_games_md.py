@@ -193,7 +193,8 @@ def test_a_mistake_is_told_at_the_start(wrong: str, said: str, written: Path) ->
     path.write_text(source.replace(old, new, 1), "utf-8")
     with pytest.raises(ConfigError) as error:
         load_game(str(path), "walk")
-    assert str(error.value).endswith(said)
+    # Where a line raised while the file was read, its number follows.
+    assert re.search(rf"{re.escape(said)}( \(walk\.py:\d+\))?$", str(error.value))
 
 
 @pytest.mark.parametrize(("wrong", "said"), pairs("in a match"))
@@ -206,7 +207,8 @@ def test_a_mistake_is_told_in_a_match(wrong: str, said: str, written: Path) -> N
     with pytest.raises(HookFailed) as error:
         room.step()
     pattern = ".*".join(map(re.escape, said.split("…")))
-    assert re.fullmatch(pattern, str(error.value)), str(error.value)
+    assert re.fullmatch(rf"{pattern}( \(walk\.py:\d+\))?", str(error.value)), str(error.value)
+    assert re.fullmatch(pattern, error.value.reason), "players are not told the place"
 
 
 def test_the_settings_are_those_of_a_game() -> None:
