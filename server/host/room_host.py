@@ -20,8 +20,8 @@ from server.core.ports import Census, Clock, Follower, Publication
 from server.core.post import Asked, Failed, Leaving, Present, Request, Resumed
 from server.core.presence import Presence
 from server.core.room import Room, SeatRequest, Step
-from server.host.lifespan import Expiry, expiry
 from server.host.failed_tick import FailedTick
+from server.host.lifespan import Expiry, expiry
 from server.host.room_store import RoomStore
 from server.host.seat_bots import SeatBots
 from server.store.base import Append, Fenced, NoSuchRoom, Store
