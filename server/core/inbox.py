@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from shared.errors import CloseCode, RemoteError
 from shared.game import Game
@@ -30,7 +30,7 @@ class Item(NamedTuple):
 
 
 # Half the cost of a named tuple is its constructor; this is what that calls in the end.
-_tuple = tuple.__new__
+_tuple: Any = cast("Any", tuple).__new__
 
 
 def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[Item]:

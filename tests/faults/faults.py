@@ -78,15 +78,15 @@ FAULTS = (
     Fault(
         "the edge lets a gap in the seqs pass",
         "shared/server_session.py",
-        "            if item.seq != self.posted + 1 and not self.renews:\n",
-        "            if item.seq < self.posted:\n",
+        "            if seq != self.posted + 1 and not self.renews:\n",
+        "            if seq < self.posted:\n",
         "tests/server/edge/test_connection.py::"
         "test_an_input_that_cannot_be_closes_its_connection_alone",
     ),
     Fault(
         "the inbox lets a gap in the seqs pass",
         "server/core/inbox.py",
-        "if item.seq != self.queued + 1 or len(self._items)",
+        "if seq != self.queued + 1 or len(self._items)",
         "if len(self._items)",
         f"{CORE}/test_inbox.py::test_repeats_are_dropped_and_a_gap_ends_the_taking",
     ),

@@ -143,7 +143,7 @@ def test_a_reason_is_told() -> None:
 
 
 VALUES: list[Any] = [0, -1, 255, 2**32, 2**53, 2**64 - 1, 1.5, True, None, "", b"", [], {}, [0]]
-VALUES += [{1: 2}, msgpack.ExtType(1, b"x"), msgpack.Timestamp(1)]
+ODD: list[Any] = [*VALUES, {1: 2}, msgpack.ExtType(1, b"x"), msgpack.ExtType(0x7F, b"")]
 
 
 def outcome(payload: bytes) -> InputMessage | str:
@@ -151,8 +151,7 @@ def outcome(payload: bytes) -> InputMessage | str:
     try:
         message = decode_from_client(payload)
     except RemoteError as error:
-        assert error.code is CloseCode.BAD_MESSAGE
-        return error.reason
+        return f"{error.code.name}: {error.reason}"
     assert isinstance(message, InputMessage)
     return message
 
@@ -162,12 +161,12 @@ def test_the_short_way_takes_what_the_careful_way_takes_and_refuses_what_it_refu
     rng = Random(7)
     taken = 0
     for _ in range(20_000):
-        held, seq = rng.choice([5, *VALUES]), rng.choice([7, 7, *VALUES])
-        values = [rng.choice(VALUES) for _ in range(rng.randrange(4))]
-        item: Any = [seq, values if rng.random() < 0.9 else rng.choice(VALUES)]
+        held, seq = rng.choice([5, *ODD]), rng.choice([7, 7, *ODD])
+        values = [rng.choice(ODD) for _ in range(rng.randrange(4))]
+        item: Any = [seq, values if rng.random() < 0.9 else rng.choice(ODD)]
         item += [[0]] * (rng.random() < 0.1) + [9] * (rng.random() < 0.1)
         if rng.random() < 0.05:
-            item = rng.choice(VALUES)
+            item = rng.choice(ODD)
         packed: bytes = msgpack.packb([3, held if rng.random() < 0.5 else 5, item])
         if rng.random() < 0.1:
             packed = packed[: rng.randrange(2, len(packed))]
