@@ -79,6 +79,9 @@ def _from_file(spec: str) -> ModuleType:
     if found is None or found.loader is None:
         raise ConfigError(f"game {spec!r} is no Python file; its name should end in .py")
     module = importlib.util.module_from_spec(found)
+    # What lies beside the file is found, as by `python mygame.py`, but hides nothing else.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)

@@ -142,6 +142,15 @@ def test_a_game_that_is_none_is_explained(folder: Path, text: str, said: str) ->
     assert "\n" not in message
 
 
+def test_a_file_elsewhere_finds_its_neighbours_and_hides_no_module(folder: Path) -> None:
+    (folder / "games").mkdir()
+    (folder / "games" / "json.py").write_text("raise ImportError('not this one')\n")
+    (folder / "games" / "pace_of_dots.py").write_text("SEATS = 7\n")
+    source = GOOD + "    import json\n    from pace_of_dots import SEATS as seats\n"
+    (folder / "games" / "dots.py").write_text(source)
+    assert load_game("games/dots.py", "dots").game.seats == 7
+
+
 def test_a_module_that_fails_is_told_from_one_that_is_missing(folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine" / "bad.py").write_text("import nothing_like_it\n")
