@@ -47,7 +47,7 @@ class FailedTick:
             # What was taken up before is read again by the same leave.
             room.recover(restored(room.game, self._meta, loaded, development=True))
             if self.development:
-                self.stand_still(str(failure))
+                self._stand_still(str(failure))
                 return None
             return room.step_without(f"the game failed: {failure.reason}")
         except (HookFailed, StoreError) as again:
@@ -55,14 +55,16 @@ class FailedTick:
             self._log.error("room %s: failed again, it ends: %s", room.id, again)
             return None
 
-    def stand_still(self, fault: str) -> None:
-        """Make no more ticks, for a reason; the first one counts."""
+    def failed_elsewhere(self, fault: str) -> None:
+        """A hook that an edge calls raised: make no more ticks. The first reason counts."""
         if not self.fault:
-            self.fault = fault
-            self._log.error(
-                "room %s stands still after tick %d and goes on when the game's file is saved "
-                "again: %s",
-                self._room.id,
-                self._room.match.tick,
-                fault,
-            )
+            self._log.error("room %s: %s", self._room.id, fault)
+            self._stand_still(fault)
+
+    def _stand_still(self, fault: str) -> None:
+        self.fault = fault
+        self._log.error(
+            "room %s stands still after tick %d and goes on when the game's file is saved again",
+            self._room.id,
+            self._room.match.tick,
+        )

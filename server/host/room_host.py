@@ -170,7 +170,7 @@ class RoomHost:
     def fail(self, reason: str, place: str = "") -> None:
         """End the room at its next tick, or let it stand still: a hook the edge calls raised."""
         if self._recovery.development:
-            self._recovery.stand_still(with_place(reason, place))
+            self._recovery.failed_elsewhere(with_place(reason, place))
         else:
             self.over = (CloseCode.GAME_FAILED, cut(reason))
 
