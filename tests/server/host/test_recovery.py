@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from server.host.recovery import AT_ONCE_MAX
 from server.host.sweep import SWEEP_S
 from server.store.base import Held, Loaded, Status, StoreUnavailable, Tail, Taken
 from server.store.exchange import PROCESS_TTL_S, Subscription
@@ -34,17 +35,16 @@ class FarStore(MoodyStore):
         self.called()
         answer = await super().take_over(room, owner, held)
         self.taken[room] += isinstance(answer, Taken)
-        lost = self.loses()
-        await asyncio.sleep(self.take_over_s)
-        if lost:
+        if self.loses():
             raise StoreUnavailable("the answer was lost")
+        await asyncio.sleep(self.take_over_s)
         return answer
 
 
-async def storm(store: FarStore, others: int) -> tuple[list[str], list[Rig]]:
-    """A process died with all these rooms, which nobody follows; the others do not know it yet."""
+async def storm(store: FarStore, others: int, count: int = ROOMS) -> tuple[list[str], list[Rig]]:
+    """A process died with so many rooms, which nobody follows; the others do not know it yet."""
     one = await Rig(store=store, rooms_max=ROOMS).start()
-    rooms = [(await one.room(f"player {n}", private=True))[0].id for n in range(ROOMS)]
+    rooms = [(await one.room(f"player {n}", private=True))[0].id for n in range(count)]
     rigs = [await one.beside(2 + n) for n in range(others)]
     await one.kill()
     return rooms, rigs
@@ -81,23 +81,22 @@ def test_rooms_that_several_processes_are_after_change_hands_once() -> None:
 def test_a_lost_answer_costs_its_own_room_alone_a_second_takeover() -> None:
     async def scenario() -> None:
         store = FarStore()
-        rooms, [rig] = await storm(store, 1)
-        # The others are under way for longer than it is to the next sweep.
+        rooms, [rig] = await storm(store, 1, AT_ONCE_MAX)
+        # All are asked for at once, and the other answers come after the next sweep is due.
         store.take_over_s = 1.6 * SWEEP_S
         lost: list[str] = []
 
         def loses() -> bool:
             if not lost:
-                lost.extend(room for room in store.taken if store.taken[room])
-                store.take_over_s = 0.0
+                lost.extend(store.taken)
                 return True
-            store.take_over_s = 1.6 * SWEEP_S
             return False
 
         store.loses = loses
-        await asyncio.sleep(PROCESS_TTL_S + ROOMS * SWEEP_S)
+        await asyncio.sleep(PROCESS_TTL_S + 6 * SWEEP_S)
         assert store.taken == Counter(rooms) + Counter(lost)
         assert len(lost) == 1
+        assert len(rig.owned()) == AT_ONCE_MAX
         await rig.stop()
 
     virtually(scenario())
@@ -128,19 +127,23 @@ def test_the_loop_has_a_turn_between_any_two_rooms_that_are_read_back() -> None:
 
 
 class FarExchange(MemoryExchange):
-    """It takes a moment until letters are heard."""
+    """It may take a moment until letters are heard."""
+
+    listen_s = 0.0
 
     async def listen(self, name: str, hear: Callable[[bytes], None]) -> Subscription:  # type: ignore[override]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(self.listen_s)
         return await super().listen(name, hear)
 
 
 def test_a_room_that_is_being_made_is_not_taken_for_one_that_nobody_runs() -> None:
     async def scenario() -> None:
         exchange = FarExchange(asyncio.get_running_loop().time)
-        rig = await Rig(store=FarStore(), exchange=exchange).start()
+        rig = await Rig(exchange=exchange).start()
+        exchange.listen_s = 0.05
         making = asyncio.ensure_future(rig.host.place(join("Ada")))
-        await asyncio.sleep(0.01)
+        await rig.seconds(0.01)
+        exchange.listen_s = 0.0
         [entry] = await rig.store.rooms()
         assert (entry.owner, rig.host.rooms()) == (rig.host.name, [])
         await rig.host.sweep.once(whole=True)
