@@ -47,10 +47,10 @@ export class Sampling {
     return item;
   }
 
-  /** How much of the tick that the last one was taken for has passed. @param {number} now */
+  /** How much of the last sample's tick has passed; 0 where none was taken. @param {number} now */
   part(now) {
     this.#follow(now);
-    return this.#paced - this.#tick;
+    return this.#paced - this.#tick || 0;
   }
 
   /** The server's tick by the clock, without the clock's jumps. @param {number} now */

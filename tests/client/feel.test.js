@@ -242,6 +242,15 @@ test("a result is asked for once when the match finishes, and told; null where n
   }
 });
 
+test("a row that is predicted before anything was sampled is drawn where the server has it", async () => {
+  const { world, room } = await playing();
+  room.predict("Runner", (row, input, dt) => (row.x += input.x * 5 * dt));
+  world.pass(50);
+  world.socket.hear(frame(11, 10));
+  assert.equal(room.view(world.now()).get("Runner", 11).x, 1);
+  room.leave();
+});
+
 test("a prediction lives in the room's view, and a rule that fails leaves the server's rows", async () => {
   const { world, room } = await playing();
   const reported = [];

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.columns import is_list
+from tests.vectors.drawn import make_drawn
 from tests.vectors.messages import make_messages
 from tests.vectors.values import make_values
 from tests.vectors.views import make_views
@@ -20,6 +21,7 @@ def made() -> dict[Path, str]:
         "values.json": make_values(),
         "messages.json": make_messages(),
         **{f"views/{name}.json": view for name, view in make_views().items()},
+        **{f"drawn/{name}.json": drawn for name, drawn in make_drawn().items()},
     }
     return {Path(name): _text(content) for name, content in files.items()}
 

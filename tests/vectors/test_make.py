@@ -14,6 +14,7 @@ import pytest
 from tests.vectors.make import FOLDER, made, main
 
 FILES = made()
+DRAWN = ("predicted", "watched")
 VIEWS = sorted(name.stem for name in FILES if name.parent.name == "views")
 
 
@@ -65,3 +66,31 @@ def test_every_view_has_what_makes_it_worth_testing(name: str) -> None:
         assert all(seen[f"ext{code}"] > 0 for code in range(1, 9)), seen
     else:
         assert seen["rows"] < 8
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_drawn_has_what_makes_it_worth_testing(name: str) -> None:
+    drawn = json.loads(FILES[Path(f"drawn/{name}.json")])
+    newest = 1
+    between = beyond = jumps = splashes = 0
+    counts: set[int] = set()
+    before: dict[int, list[float]] = {}
+    for step in drawn["steps"]:
+        if "frame" in step:
+            newest = msgpack.unpackb(bytes.fromhex(step["frame"]), ext_hook=lambda *_: [])[1]
+            continue
+        between += step["tick"] % 1 > 0
+        ducks = {row[0]: row for row in step["rows"]["Duck"]}
+        # While frames are late the view's tick stands, and what moves steadily goes on.
+        still = step["tick"] == newest
+        beyond += still and any(row[2:5] != before.get(n, row)[2:5] for n, row in ducks.items())
+        jumps += any(abs(row[2] - before.get(n, row)[2]) > 2 for n, row in ducks.items())
+        splashes += len(step["rows"]["Splash"]) > 0
+        counts.add(len(ducks))
+        before = ducks
+    assert between > 80
+    assert beyond > 3
+    assert jumps > 3
+    assert splashes > 10
+    assert len(counts) > 1
+    assert (drawn["controls"] is None) is (name == "watched")
