@@ -27,11 +27,11 @@ X, HEADING = Duck._fields["x"], Duck._fields["heading"]
 class Water:
     """A pond whose ducks are moved by hand, and a playback of what a spectator sees."""
 
-    def __init__(self, **where: float) -> None:
+    def __init__(self, x: float, y: float = 0.0) -> None:
         self.match = Match(Pond(), Pond.options(), 1)
         self.match.begin_tick()
         self.match.spawn(self.match.game.room())
-        self.duck = self.match.spawn(Duck(**where))
+        self.duck = self.match.spawn(Duck(x=x, y=y))
         self.match.commit()
         self.view = view_of(self.match, 0)
         show(self.view, framed(self.match, 0, 0))

@@ -11,6 +11,7 @@ from typing import Any
 import msgpack
 import pytest
 
+from shared.messages import decode_from_server
 from tests.vectors.make import FOLDER, made, main
 
 FILES = made()
@@ -74,17 +75,19 @@ def test_every_drawn_has_what_makes_it_worth_testing(name: str) -> None:
     newest = 1
     between = beyond = jumps = splashes = 0
     counts: set[int] = set()
-    before: dict[int, list[float]] = {}
+    before: dict[int, list[Any]] = {}
     for step in drawn["steps"]:
         if "frame" in step:
-            newest = msgpack.unpackb(bytes.fromhex(step["frame"]), ext_hook=lambda *_: [])[1]
+            frame: Any = decode_from_server(bytes.fromhex(step["frame"]))
+            newest = frame.tick
             continue
         between += step["tick"] % 1 > 0
-        ducks = {row[0]: row for row in step["rows"]["Duck"]}
+        ducks: dict[int, list[Any]] = {row[0]: row for row in step["rows"]["Duck"]}
         # While frames are late the view's tick stands, and what moves steadily goes on.
         still = step["tick"] == newest
-        beyond += still and any(row[2:5] != before.get(n, row)[2:5] for n, row in ducks.items())
-        jumps += any(abs(row[2] - before.get(n, row)[2]) > 2 for n, row in ducks.items())
+        pairs = [(row, before.get(number, row)) for number, row in ducks.items()]
+        beyond += still and any(row[2:5] != was[2:5] for row, was in pairs)
+        jumps += any(abs(row[2] - was[2]) > 2 for row, was in pairs)
         splashes += len(step["rows"]["Splash"]) > 0
         counts.add(len(ducks))
         before = ducks
