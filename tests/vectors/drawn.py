@@ -25,7 +25,7 @@ from shared.match import Match
 from shared.messages import InputMessage, Welcome
 from shared.schema import describe
 from shared.session import ServerSession
-from tests.vectors.pond import Paddle, Pond, paddle
+from tests.vectors.pond import REWIND_TICKS, Paddle, Pond, paddle
 
 NONCE = bytes(16)
 TICK_MS = 50.0
@@ -102,7 +102,7 @@ class Authority:
         match = self.room.match
         player = step.seated[NONCE]
         self.session = ServerSession(player, 0, 0, 1, match.tick)
-        limits = (1 << 16, 64, 8, 256, Pond.rewind_ticks)
+        limits = (1 << 16, 64, 8, 256, REWIND_TICKS)
         schema = describe(match.game)
         self.welcome = Welcome(b"token", "pond", 1, player, 20, 1, schema, limits).encode()
 

@@ -47,10 +47,13 @@ def paddle(duck: Any, pull: Any, dt: float) -> None:
     duck.dives = (duck.dives + (pull.turn != 0)) % 200
 
 
+REWIND_TICKS = 10
+"""What the server says to clients about its past; nothing is shot at here."""
+
+
 class Pond(Game):
     entities = Duck, Splash
     input = Paddle
-    rewind_ticks = 10
     # Longer than any halt here: what the own duck does is by its inputs alone.
     input_hold_ticks = 3
     event_ticks = 12
