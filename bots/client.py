@@ -20,6 +20,7 @@ from shared.messages import Join, Role
 
 from .address import play_url
 from .clock import Clock, LoopClock
+from .conversation import Conversation
 from .line import Transport
 from .room import Answer, Room, SessionEnded
 from .websocket import Connect, open_websocket
@@ -45,7 +46,7 @@ async def join(
     wishes = dict(options or {}) | ({"room": room} if room else {})
     rng = SystemRandom()
     seat = Join(rng.randbytes(NONCE_BYTES), game, wishes, name, Role[role.upper()], identity)
-    made = Room(
+    talk = Conversation(
         play_url(url),
         seat,
         connect=connect,
@@ -53,6 +54,7 @@ async def join(
         rng=rng,
         transport=Transport(transport),
     )
+    made = Room(talk)
     try:
         await made.ready()
     except BaseException:

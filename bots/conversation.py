@@ -115,8 +115,6 @@ class Conversation:
             self.connection.leave(reason)
             return None
 
-    # What the connection tells.
-
     def welcomed(self) -> None:
         """A WELCOME was taken in."""
         self._look()

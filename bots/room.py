@@ -8,29 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from random import SystemRandom
 from typing import Any, Literal, overload
 
 from shared.entities import Entity
 from shared.errors import CloseCode
 from shared.inputs import Action
-from shared.messages import Close, Join
+from shared.messages import Close
 from shared.schema import EVENT_TABLE, Schema
 from shared.session import ClientState
 from shared.view import View
 
 from .actions import Refused
-from .clock import Clock
 from .conversation import ROW_EVENTS, Asked, Conversation
 from .counts import Stats
 from .ends import Answer, SessionEnded
 from .interpolation import Playback
-from .line import Transport
 from .listeners import Listener, Unheard
 from .prediction import SMOOTH_S, Prediction, Rule
 from .shapes import Value
 from .timeline import ServerClock
-from .websocket import Connect
 
 RowEvent = Literal["added", "changed", "removed", "hidden"]
 ROOM_EVENTS = ("state", "status", "refused", "frame", "schema", "result", "closed")
@@ -42,19 +38,8 @@ class Room:
     What a function given here raises ends the session, with the reason.
     """
 
-    def __init__(
-        self,
-        url: str,
-        seat: Join,
-        *,
-        connect: Connect,
-        clock: Clock,
-        rng: SystemRandom,
-        transport: Transport,
-    ) -> None:
-        self._talk = Conversation(
-            url, seat, connect=connect, clock=clock, rng=rng, transport=transport
-        )
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
 
     @property
     def id(self) -> str:

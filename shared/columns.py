@@ -126,9 +126,7 @@ def unpack_ext(code: int, data: bytes) -> array.array[Any]:
 
 def integers(values: list[int]) -> Column:
     """A column of whole numbers: the smallest typed array from 8 rows up, else a plain array."""
-    if len(values) < TYPED_COLUMN_ROWS_MIN:
-        return values
-    return _narrow(values, min(values), max(values))
+    return _narrow(values, min(values, default=0), max(values, default=0))
 
 
 def _narrow(values: list[int], least: int, most: int) -> Column:

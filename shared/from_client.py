@@ -18,8 +18,6 @@ from .messages import InputItem, InputMessage, Join, Leave, Resume, Role, Time, 
 
 # [3, tick held, [seq, [value ...]]] with a dozen values or more: too short for any other limit.
 PLAIN_BYTES_MAX = 64
-# Half the cost of a named tuple is its constructor; this is what that calls in the end.
-_tuple: Any = cast("Any", tuple).__new__
 _PLAIN_HEAD = b"\x93\x03"
 _PLAIN_TYPES = frozenset((int, float, bool))
 
@@ -75,9 +73,7 @@ def _plain(payload: bytes) -> InputMessage | None:
         and type(item) is type(values) is list
         and _PLAIN_TYPES.issuperset(map(type, values))
     ):
-        items = (_tuple(InputItem, (seq, values, (), None)),)
-        message: InputMessage = _tuple(InputMessage, (held, items))
-        return message
+        return InputMessage(held, (InputItem(seq, values, (), None),))
     return None
 
 

@@ -55,7 +55,7 @@ class Fanout:
         ack = pack(row.input_seq) if row is not None else b"\x00"
         if self._plain is not None and session.base == tick - 1 and tick > 1:
             session.base = tick
-            return (self._heads.get(tick - 1) or self._head(tick - 1)) + ack + self._plain
+            return self._head(tick - 1) + ack + self._plain
         if session.base != tick - 1 and not match.history.reaches(session.base):
             session.base = 0
         parts: tuple[Chunks, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from shared.errors import CloseCode, RemoteError
 from shared.game import Game
@@ -29,16 +29,12 @@ class Item(NamedTuple):
     seen: int = 0
 
 
-# Half the cost of a named tuple is its constructor; this is what that calls in the end.
-_tuple: Any = cast("Any", tuple).__new__
-
-
 def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[Item]:
     """Items checked against what the game declares; RemoteError names what is out of range.
 
     `held` is the tick that came with them: nobody saw a newer one.
     """
-    decode = game.input._decode  # pyright: ignore[reportPrivateUsage]
+    decode = game.input.from_wire
     found: list[Item] = []
     for seq, wire, asked, drawn in items:
         try:
@@ -47,7 +43,7 @@ def decode_items(game: Game, items: Sequence[InputItem], held: int = 0) -> list[
         except ValueError as error:
             raise RemoteError(CloseCode.BAD_MESSAGE, f"input {seq}: {error}"[:120]) from None
         seen = min(drawn, held) if drawn else held
-        found.append(_tuple(Item, (seq, sample, actions, seen)))
+        found.append(Item(seq, sample, actions, seen))
     return found
 
 

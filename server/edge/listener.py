@@ -58,8 +58,8 @@ class Listener:
         self.counters = EdgeCounters()
         self.log = log or logging.getLogger(__name__)
         # The library logs what peers sent as it came, so it speaks up for its own failures only.
-        self.library_log = self.log.getChild("websockets")
-        self.library_log.setLevel(logging.ERROR)
+        self.websockets_log = self.log.getChild("websockets")
+        self.websockets_log.setLevel(logging.ERROR)
         self.handle = handle
         self.now = clock
         self.forwarded_position = forwarded_position
@@ -69,7 +69,7 @@ class Listener:
         self._loop = loop
         self._network = network
         self._handshake = Handshake(
-            origins=origins, forwarded_position=forwarded_position, log=self.library_log
+            origins=origins, forwarded_position=forwarded_position, log=self.websockets_log
         )
         self._crowd = Crowd()
         self._draining = False

@@ -21,7 +21,7 @@ class Owner(Protocol):
     limits: EdgeLimits
     counters: EdgeCounters
     log: logging.Logger
-    library_log: logging.Logger
+    websockets_log: logging.Logger
     handle: Handle
     forwarded_position: int | None
     closing: bool

@@ -102,7 +102,7 @@ class WebSocket(asyncio.Protocol):
         self._owner = owner
         self._transport = transport
         self._receiver: Receiver | None = None
-        self._framing = Framing(owner.limits, owner.now, owner.library_log)
+        self._framing = Framing(owner.limits, owner.now, owner.websockets_log)
         self._open = True
         self._half_closed = False
         self._stuffed = False
@@ -131,16 +131,14 @@ class WebSocket(asyncio.Protocol):
     # The session layer's side.
 
     def send(self, payload: bytes, /) -> None:
-        if self._open:
-            self._transport.write(frame_head(len(payload)) + payload)
-            if self._stuffed:
-                self._bound()
+        self.write(frame_head(len(payload)) + payload)
 
     def write(self, frame: bytes, /) -> None:
         if self._open:
             self._transport.write(frame)
-            if self._stuffed:
-                self._bound()
+            if self._stuffed and self.buffered() > self._owner.limits.write_buffer_bytes_max:
+                self._owner.counters.aborted_full += 1
+                self._drop("the peer does not read")
 
     def buffered(self) -> int:
         return self._transport.get_write_buffer_size()
@@ -262,12 +260,6 @@ class WebSocket(asyncio.Protocol):
             # the peer might never read why.
             self._half_closed = True
             self._transport.write_eof()
-
-    def _bound(self) -> None:
-        """Drop a peer that reads nothing at all."""
-        if self.buffered() > self._owner.limits.write_buffer_bytes_max:
-            self._owner.counters.aborted_full += 1
-            self._drop("the peer does not read")
 
     def _linger(self, size: int) -> None:
         """Throw away input until the peer hangs up; too much of it is left in the kernel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence, Set
 from random import Random
 from typing import Any
 
@@ -339,7 +339,7 @@ class RoomsHost:
         if not task.cancelled() and task.exception() is not None:
             self._log.critical("a phase or a checkpoint failed", exc_info=task.exception())
 
-    def _store_trouble(self, rooms: Sequence[str], away: bool) -> None:
+    def _store_trouble(self, rooms: Set[str], away: bool) -> None:
         for room in self._owned():
             if room.owned is not None and room.id in rooms:
                 room.owned.store_is(away=away)

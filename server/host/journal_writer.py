@@ -7,7 +7,7 @@ rooms whose ticks it holds stand still, visibly.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from server.core.metrics import Metrics
 from server.core.ports import Clock
@@ -30,7 +30,7 @@ class JournalWriter:
         clock: Clock,
         metrics: Metrics,
         log: logging.Logger,
-        trouble: Callable[[Sequence[str], bool], None],
+        trouble: Callable[[Set[str], bool], None],
         tell: Callable[[Sequence[tuple[str, News]]], None],
     ) -> None:
         self._store = store
@@ -53,7 +53,6 @@ class JournalWriter:
     async def commit(self, batch: Sequence[Append]) -> list[StoreError | None]:
         """One outcome per append, None for committed; returns when the store has answered."""
         began = self._clock.stopwatch_s()
-        rooms = [entry.room for entry in batch]
         outcomes: list[StoreError | None]
         attempt = 0
         while True:
@@ -63,7 +62,7 @@ class JournalWriter:
                 if attempt == 0:
                     self._failing += 1
                     self._log.error("store unavailable, rooms stand still: %s", error)
-                    self._trouble(rooms, True)
+                    self._trouble({entry.room for entry in batch}, True)
                 self._metrics.count("store_retries_total")
                 await self._clock.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
@@ -75,7 +74,7 @@ class JournalWriter:
             if attempt:
                 self._failing -= 1
                 self._log.warning("store is back after %d attempts, rooms go on", attempt)
-                self._trouble(rooms, False)
+                self._trouble({entry.room for entry in batch}, False)
             self._metrics.observe("commit_seconds", self._clock.stopwatch_s() - began)
             # Only now may anybody hear of these ticks: a refused one must not be told.
             self._tell(

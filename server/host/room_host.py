@@ -73,7 +73,9 @@ class RoomHost:
         self._room = room
         self._bots = bots
         self._kept = RoomStore(room.id, room.epoch, store, clock, log, checkpointed)
-        self._recovery = FailedTick(room, meta, self._kept, metrics, log, development=development)
+        self._failed_tick = FailedTick(
+            room, meta, self._kept, metrics, log, development=development
+        )
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -169,15 +171,15 @@ class RoomHost:
 
     def fail(self, reason: str, place: str = "") -> None:
         """End the room at its next tick, or let it stand still: a hook the edge calls raised."""
-        if self._recovery.development:
-            self._recovery.failed_elsewhere(with_place(reason, place))
+        if self._failed_tick.development:
+            self._failed_tick.failed_elsewhere(with_place(reason, place))
         else:
             self.over = (CloseCode.GAME_FAILED, cut(reason))
 
     @property
     def fault(self) -> str:
         """Why it stands still, in development; "" while it does not."""
-        return self._recovery.fault
+        return self._failed_tick.fault
 
     @property
     def done(self) -> bool:
@@ -338,7 +340,7 @@ class RoomHost:
         # What was shown must be in what is read back.
         while self._late and not self.fenced:
             await self._clock.sleep(SETTLE_S)
-        step = await self._recovery.after(failure)
+        step = await self._failed_tick.after(failure)
         if self.fault:
             self._settled = True
             self.show(Status.PAUSED)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 
 from server.store.base import (
@@ -185,8 +184,7 @@ class RedisStore:
     async def _let_go(self) -> None:
         await self._nodes.close()
         await self._journal.close()
-        with suppress(OSError):
-            await self._client.close()
+        await self._client.close()
 
 
 class _Calls:

@@ -8,6 +8,7 @@ the key, is asked again: there. Every error leaves here as one of the store's.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
@@ -28,6 +29,7 @@ from redis.exceptions import (
 
 from server.store.base import StoreUnavailable
 from server.store.redis_address import Address
+from server.store.redis_each import EachNode
 from server.store.redis_errors import refusal
 from server.store.redis_nodes import Nodes
 from server.store.redis_scripts import ROOM_KEYS, Script
@@ -56,7 +58,7 @@ class Client:
         self.address = nodes.address
         self.nodes = nodes
         self._answer_s = answer_s
-        self._pools: dict[Address, _Redis] = {}
+        self._pools = EachNode(nodes, self._made, _end)
         self._is_open = False
 
     def open(self) -> None:
@@ -66,9 +68,7 @@ class Client:
     async def close(self) -> None:
         """End every connection."""
         self._is_open = False
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.aclose()
+        await self._pools.close()
 
     async def run(self, script: Script, room: str, *arguments: Argument) -> list[object]:
         """Run a script on a room's keys, teaching it to the Redis where it is not known yet."""
@@ -112,9 +112,7 @@ class Client:
     def _pool(self, node: Address) -> _Redis:
         if not self._is_open:
             raise StoreUnavailable(f"the store {self.address} is not open: open it before use")
-        if node not in self._pools:
-            self._pools[node] = self._made(node)
-        return self._pools[node]
+        return self._pools.at(node)
 
     def _made(self, node: Address) -> _Redis:
         tls: dict[str, Any] = {"ssl_check_hostname": True} if node.tls else {}
@@ -150,6 +148,11 @@ class Client:
         if isinstance(error, ConnectionError):
             return StoreUnavailable(f"the connection to {node} failed ({text[:200]})")
         return StoreUnavailable(f"what answers at {node} is no Redis ({text[:200]})")
+
+
+async def _end(redis: _Redis) -> None:
+    with suppress(OSError):
+        await redis.aclose()
 
 
 _CODE_OF = {

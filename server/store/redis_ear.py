@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from server.store.base import StoreUnavailable
 from server.store.redis_address import Address
+from server.store.redis_each import EachNode
 from server.store.redis_nodes import Nodes
-from server.store.redis_speaker import Leaving
 from server.store.redis_subscriber import Subscriber
 
 
@@ -66,7 +66,7 @@ class _Channel:
 
 
 class Ear:
-    """Hears channels, on one connection a node; made closed. `leave` closes what is left."""
+    """Hears channels, on one connection a node; made closed."""
 
     def __init__(
         self,
@@ -74,36 +74,36 @@ class Ear:
         answer_s: float,
         chance: Callable[[int], bytes],
         log: logging.Logger,
-        leave: Callable[[Leaving], None],
     ) -> None:
         self._nodes = nodes
-        self._answer_s = answer_s
-        self._chance = chance
         self._log = log
-        self._leave = leave
-        self._subscribers: dict[Address, Subscriber] = {}
         self._channels: dict[bytes, _Channel] = {}
+
+        def make(node: Address) -> Subscriber:
+            told = nodes.doubt
+            return Subscriber(node, answer_s, chance, log, self, told, sharded=nodes.sharded)
+
+        self._subscribers = EachNode(nodes, make, Subscriber.close)
+        nodes.when_learnt(self._learnt)
 
     async def open(self) -> None:
         """Connect to every node; raise `StoreUnavailable` saying why that cannot be."""
-        for node in self._nodes.all:
-            await self._subscriber(node).link.open()
+        for subscriber in self._subscribers.all():
+            await subscriber.link.open()
 
     async def close(self) -> None:
         """Hear nothing more."""
         for channel in self._channels.values():
             channel.fail(StoreUnavailable(f"the exchange {self._nodes.address} was closed"))
         self._channels.clear()
-        subscribers, self._subscribers = self._subscribers, {}
-        for subscriber in subscribers.values():
-            await subscriber.close()
+        await self._subscribers.close()
 
     async def hear(
         self, channel: bytes, hear: Callable[[bytes], None], gap: Callable[[], None]
     ) -> Hearing:
         """Hear a channel from when this returns; raise `StoreUnavailable` while that cannot be."""
         found = self._channels.get(channel)
-        at = found.at if found is not None else self._subscriber(self._nodes.of(channel))
+        at = found.at if found is not None else self._subscribers.of(channel)
         if at is None:
             raise StoreUnavailable(f"{self._nodes.address} is moving {channel!r}: wait for it")
         if at.link.connection is None:
@@ -131,21 +131,18 @@ class Ear:
             if channel.at is not None:
                 channel.at.unsubscribe(hearing.channel)
 
-    def learnt(self) -> None:
-        """Listen where the channels are kept now, and at no other node."""
-        for node in self._nodes.all:
-            if node not in self._subscribers:
-                self._subscriber(node).link.begin()
+    def _learnt(self) -> None:
+        """Listen where the channels are kept now."""
+        for subscriber in self._subscribers.all():
+            subscriber.link.begin()
         for name, channel in self._channels.items():
-            at = self._subscriber(self._nodes.of(name))
+            at = self._subscribers.of(name)
             if channel.at is not at:
                 if channel.at is not None:
                     channel.at.unsubscribe(name)
                 channel.at = at
                 channel.interrupt()
                 at.subscribe([name])
-        for gone in self._subscribers.keys() - set(self._nodes.all):
-            self._leave(self._subscribers.pop(gone))
 
     def connected(self, at: Subscriber) -> None:
         """Subscribe to everything that is kept there."""
@@ -180,20 +177,6 @@ class Ear:
             found.at = None
             found.fail(StoreUnavailable(f"{at.address} keeps {channel!r} no more: wait for it"))
             self._nodes.doubt()
-
-    def _subscriber(self, node: Address) -> Subscriber:
-        found = self._subscribers.get(node)
-        if found is None:
-            found = self._subscribers[node] = Subscriber(
-                node,
-                self._answer_s,
-                self._chance,
-                self._log,
-                self,
-                self._nodes.doubt,
-                sharded=self._nodes.sharded,
-            )
-        return found
 
     def _tell(self, channel: _Channel, message: bytes | None) -> None:
         """Let all hear a message, or (None) of a gap; what one raises is its own affair."""

@@ -11,7 +11,6 @@ A letter is published as it is, and may be lost while a connection is made anew.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -23,7 +22,7 @@ from server.store.redis_directory import RedisDirectory
 from server.store.redis_ear import Ear, Hearing
 from server.store.redis_news import pack_news, unpack_news
 from server.store.redis_nodes import Nodes
-from server.store.redis_speaker import Leaving, Speaker
+from server.store.redis_speaker import Speaker
 
 
 class RedisExchange:
@@ -46,11 +45,9 @@ class RedisExchange:
         self._address = address
         self._log = log
         self._nodes = Nodes(address, answer_s)
-        self._speaker = Speaker(self._nodes, answer_s, chance, log, self._leave)
-        self._ear = Ear(self._nodes, answer_s, chance, log, self._leave)
+        self._speaker = Speaker(self._nodes, answer_s, chance, log)
+        self._ear = Ear(self._nodes, answer_s, chance, log)
         self._directory = RedisDirectory(address, self._speaker, now)
-
-        self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         try:
@@ -60,14 +57,11 @@ class RedisExchange:
         except BaseException:
             await self.close()
             raise
-        self._nodes.learnt = self._learnt
 
     async def close(self) -> None:
-        self._nodes.learnt = None
         await self._nodes.close()
         await self._ear.close()
         await self._speaker.close()
-        await asyncio.gather(*self._leaving)
 
     def tell(self, news: Sequence[tuple[str, News]]) -> None:
         for room, one in news:
@@ -117,16 +111,6 @@ class RedisExchange:
 
     async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
         return await self._directory.find_seat(key, nonce)
-
-    def _learnt(self) -> None:
-        self._ear.learnt()
-        self._speaker.learnt()
-
-    def _leave(self, what: Leaving) -> None:
-        """End the connection to a node that is no more; an error of it is nobody's concern."""
-        task = asyncio.get_running_loop().create_task(what.close())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
 
     def _channel(self, name: str, what: str) -> bytes:
         return self._address.room_key(name, f"{what}:{self._address.db}")

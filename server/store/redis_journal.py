@@ -44,6 +44,7 @@ from server.store.base import (
 )
 from server.store.redis_address import Address
 from server.store.redis_connection import Connection, Reply
+from server.store.redis_each import EachNode
 from server.store.redis_errors import damaged
 from server.store.redis_known import Known, KnownRooms
 from server.store.redis_node import Node
@@ -85,30 +86,27 @@ class Journal:
         self._address = nodes.address
         self._nodes = nodes
         self._scripts = scripts
-        self._answer_s = answer_s
         self._listed = listed
-        self._open: dict[Address, Node] = {}
+        self._each = EachNode(nodes, lambda node: Node(node, answer_s, nodes), Node.close)
 
     async def open(self) -> None:
         """Connect to every node; raise `StoreUnavailable` saying why that cannot be."""
-        for address in self._nodes.all:
-            await self._node(address).connected()
+        for node in self._each.all():
+            await node.connected()
 
     async def close(self) -> None:
         """Let what is open be answered, and forget every room."""
-        for node in self._open.values():
-            await node.close()
-        self._open.clear()
+        await self._each.close()
         self.rooms.forget_all()
 
     async def append(self, entries: Sequence[Append]) -> Outcomes:
         """Commit a batch, as `Store.append` says."""
         if len(self._nodes.all) == 1:
-            return await self._append(self._node(self._nodes.address), entries)
+            return await self._append(self._each.at(self._nodes.all[0]), entries)
         placed = self._placed(entries)
         answers = await asyncio.gather(
             *(
-                self._append(self._node(address), [entries[place] for place in places])
+                self._append(self._each.at(address), [entries[place] for place in places])
                 for address, places in placed.items()
             ),
             return_exceptions=True,
@@ -147,9 +145,7 @@ class Journal:
         """
         if not self._address.durable:
             return
-        addresses = {self._nodes.of(key) for key in keys} or self._nodes.all
-        for address in addresses:
-            node = self._node(address)
+        for node in {self._each.of(key) for key in keys} or self._each.all():
             await node.replies(await node.connected())
 
     async def _append(self, node: Node, entries: Sequence[Append]) -> Outcomes:
@@ -175,13 +171,7 @@ class Journal:
         return placed
 
     def _node_of(self, room: str) -> Node:
-        return self._node(self._nodes.of(self._address.room_key(room, "journal")))
-
-    def _node(self, address: Address) -> Node:
-        node = self._open.get(address)
-        if node is None:
-            node = self._open[address] = Node(address, self._answer_s, self._nodes)
-        return node
+        return self._each.of(self._address.room_key(room, "journal"))
 
     def _command(self, batch: _Batch, entry: Append) -> bytes:
         known = self.rooms.get(entry.room)

@@ -70,7 +70,9 @@ class Link:
         self._take(made)
 
     def begin(self) -> None:
-        """Connect in the background, for as long as it takes."""
+        """Connect in the background, for as long as it takes. Twice does nothing."""
+        if self._is_open:
+            return
         self._is_open = True
         self._again = asyncio.get_running_loop().create_task(self._connect_again(0.0))
 

@@ -31,16 +31,13 @@ _SHARDED = hiredis.pack_command((b"PUBSUB", b"SHARDNUMSUB"))
 
 
 class Nodes:
-    """Who keeps what; made closed. `address` is the node that is asked first.
-
-    `learnt`, if set, is called each time the cluster has answered after it was doubted.
-    """
+    """Who keeps what; made closed. `address` is the node that is asked first."""
 
     def __init__(self, address: Address, answer_s: float) -> None:
         self.address = address
         self.sharded = False
         """Whether a channel has a slot, as from Redis 7 on, or is heard at every node."""
-        self.learnt: Callable[[], None] | None = None
+        self._told: list[Callable[[], None]] = []
         self._answer_s = answer_s
         # Who keeps each slot; empty where there is no cluster.
         self._slots: list[Address] = []
@@ -85,6 +82,10 @@ class Nodes:
                 await self._learning
             self._learning = None
 
+    def when_learnt(self, told: Callable[[], None]) -> None:
+        """Call `told`, after those before it, each time the cluster has answered a doubt."""
+        self._told.append(told)
+
     def doubt(self) -> None:
         """Ask again, in the background; once, however many doubt meanwhile."""
         if self._slots and self._learning is None:
@@ -107,8 +108,8 @@ class Nodes:
                 await self._ask(nodes[self._turn % len(nodes)])
                 break
         self._learning = None
-        if self.learnt is not None:
-            self.learnt()
+        for told in self._told:
+            told()
 
     async def _ask(self, node: Address) -> None:
         connection = await connect(node, self._answer_s, _nothing)

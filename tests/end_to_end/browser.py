@@ -5,6 +5,7 @@ Playwright's package brings the driver and no browser; Chromium is the one this 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Generator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgpack
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocket, sync_playwright
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -47,6 +49,15 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
 def chromium() -> str | None:
     """Where Chromium is, None where it is not."""
     return next(filter(None, map(shutil.which, CHROMIUMS)), None)
+
+
+def require_chromium() -> None:
+    """Skip the test where there is no Chromium; where a change is checked, let it fail."""
+    if chromium() is None:
+        missing = "no Chromium on the PATH: the pages are NOT tested; install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 
 import pytest
@@ -18,25 +17,13 @@ from tests.end_to_end.arena import (
     live,
     seen,
 )
-from tests.end_to_end.browser import Tab, chromium, launched, opened
+from tests.end_to_end.browser import Tab, opened
 from tests.end_to_end.server import Server, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PHONE = {"viewport": {"width": 844, "height": 390}, "is_mobile": True, "has_touch": True}
 BOTS = 3
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: arena's page is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from games.arena.balance import TICK_RATE
 from shared.limits import TOO_SLOW_S
 from tests.end_to_end.arena import from_lobby, seen
-from tests.end_to_end.browser import FLAGS, GRAPHICS, chromium, launched, opened
+from tests.end_to_end.browser import FLAGS, GRAPHICS, launched, opened, require_chromium
 from tests.end_to_end.server import Server, serve, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -45,12 +45,8 @@ COLOURS = """
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: arena's page is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """Chromium with WebGL, whose graphics can be lost."""
+    require_chromium()
     with launched((*(flag for flag in FLAGS if flag != "--disable-gpu"), *GRAPHICS)) as browser:
         yield browser
 

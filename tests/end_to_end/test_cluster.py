@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import threading
 from collections.abc import Coroutine, Generator
@@ -16,24 +15,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from bench.cluster import Cluster
-from tests.end_to_end.browser import Tab, chromium, launched, opened
+from tests.end_to_end.browser import Tab, opened
 from tests.end_to_end.server import until
 
 T = TypeVar("T")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: the page is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with launched() as browser:
-        yield browser
 
 
 class Town:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.end_to_end.browser import chromium, launched, opened
+from tests.end_to_end.browser import opened
 from tests.end_to_end.server import Server, serve, until
 
 WALK = '''
@@ -103,18 +101,6 @@ def test_a_neighbour_that_the_game_imports_is_watched_too(tmp_path: Path) -> Non
         worker = server.worker()
         neighbour.write_text("PACE = 1 / 32\n")
         until(lambda: server.worker() != worker)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: the page is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.mark.browser

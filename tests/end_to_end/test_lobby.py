@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Generator
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from server.edge.qr import qr_svg
-from tests.end_to_end.browser import chromium, launched
 from tests.end_to_end.server import GAMES, Server, serve
 
 WIDE, NARROW = (1280, 800), (360, 740)
@@ -57,18 +55,6 @@ class Tabs:
         if wait:
             expect(page.locator("#lobby-state")).to_have_text("Live")
         return page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: the lobby is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.end_to_end.browser import Tab, chromium, launched, opened
+from tests.end_to_end.browser import Tab, opened
 from tests.end_to_end.server import Server, serve, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser, None, None]:
-    """Chromium, or a skip that says what is missing; where a change is checked, a failure."""
-    if chromium() is None:
-        missing = "no Chromium on the PATH: the page is NOT tested; install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with launched() as browser:
-        yield browser
 
 
 def play(tab: Tab, server: Server, name: str) -> None:

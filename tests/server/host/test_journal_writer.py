@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Set
 
 import pytest
 
@@ -36,7 +36,7 @@ class Desk:
             self.told.extend,
         )
 
-    def trouble(self, rooms: Sequence[str], away: bool) -> None:
+    def trouble(self, rooms: Set[str], away: bool) -> None:
         self.troubles += [(room, away) for room in rooms]
 
     async def open(self) -> Desk:

@@ -10,8 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.crc import key_slot
 
+from bench.cluster_valkey import join_nodes
 from tests.server.store.valkey import PATIENCE_S, Valkey, running
 
 NODE_TIMEOUT_MS = 1000
@@ -86,13 +87,9 @@ def clustered(
 
         nodes = [start(f"node{number}") for number in range(size)]
         made = Cluster(nodes, [start(f"replica{n}") for n in range(size)] if replicas else [])
-        share = -(-REDIS_CLUSTER_HASH_SLOTS // size)
-        for number, node in enumerate(nodes):
-            last = min((number + 1) * share, REDIS_CLUSTER_HASH_SLOTS) - 1
-            node.ask("CLUSTER", "ADDSLOTS", *range(number * share, last + 1))
-            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for server in [*nodes[1:], *made.replicas]:
-            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", server.port)
+        join_nodes(nodes)
+        for replica in made.replicas:
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", replica.port)
         made.ready()
         for node, replica in zip(nodes, made.replicas, strict=bool(made.replicas)):
             _until(partial(_says, replica, _id(node), "CLUSTER", "NODES"))

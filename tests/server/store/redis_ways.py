@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 from server.store.base import Append, Store, StoreUnavailable
 from server.store.redis import RedisStore
@@ -13,6 +13,8 @@ from server.store.redis_address import Address
 from shared.errors import StoreError
 from tests.server.store.backends import ROOM
 from tests.server.store.valkey import Valkey
+
+T = TypeVar("T")
 
 # Short, since tests wait for it; long for a Redis on loopback, even beside other tests.
 ANSWER_S = 0.5
@@ -56,14 +58,19 @@ def append_later(store: Store, *entries: Append) -> asyncio.Task[list[StoreError
     return asyncio.ensure_future(store.append(entries))
 
 
-async def append_at_last(store: Store, *entries: Append) -> list[StoreError | None]:
-    """Repeat an append until the store is there, as the journal's writer does."""
+async def at_last(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call until the Redis is there; what it then returns."""
     async with asyncio.timeout(20):
         while True:
             try:
-                return await store.append(entries)
+                return await call()
             except StoreUnavailable:
                 await asyncio.sleep(0.02)
+
+
+async def append_at_last(store: Store, *entries: Append) -> list[StoreError | None]:
+    """Repeat an append until the store is there, as the journal's writer does."""
+    return await at_last(lambda: store.append(entries))
 
 
 async def heard(check: Callable[[], bool]) -> None:

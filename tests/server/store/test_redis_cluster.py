@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from server.store.base import Held, Record, StoreUnavailable, Tail, Taken
+from server.store.base import Held, Record, StoreUnavailable, Taken
 from server.store.exchange import Gap, News, Process
 from server.store.redis import RedisStore
 from server.store.redis_address import Address
@@ -22,6 +23,7 @@ from tests.server.store.redis_ways import (
     append_at_last,
     append_later,
     ask,
+    at_last,
     calls,
     heard,
     key,
@@ -194,15 +196,7 @@ async def test_with_durable_nothing_is_answered_until_a_replica_is_there_again(
         assert await append_at_last(store, *batch) == [None] * len(batch)
         for each in batch:
             # A replica that is new may be busy again for a moment.
-            found: list[list[int]] = []
-
-            async def reads(room: str = each.room, found: list[list[int]] = found) -> bool:
-                with suppress(StoreUnavailable):
-                    found.append(await ticks(store, room))
-                return bool(found)
-
-            await until(reads)
-            assert found == [[1, 2]]
+            assert await at_last(partial(ticks, store, each.room)) == [1, 2]
 
 
 async def test_followers_go_along_with_a_slot_and_hear_of_the_gap(own_cluster: Cluster) -> None:
@@ -252,13 +246,7 @@ async def test_the_directory_goes_along_with_its_slot(own_cluster: Cluster) -> N
         target = own_cluster.other(own_cluster.keeper(directory))
         await asyncio.to_thread(own_cluster.move, directory, target)
 
-        async def found() -> bool:
-            try:
-                return [each.name for each in await exchange.processes()] == ["a"]
-            except StoreUnavailable:
-                return False
-
-        await until(found)
+        assert [each.name for each in await at_last(exchange.processes)] == ["a"]
 
 
 async def test_messages_go_to_one_node_only(own_cluster: Cluster) -> None:
@@ -292,16 +280,7 @@ async def test_a_takeover_of_what_a_dead_node_kept_waits_for_its_replica(
         tail = await heir.tail(room, 0)
         replicated.nodes[1].kill()
         held = Held(tail.epoch, tail.tick, tail.records)
-        taken: list[Taken | Tail] = []
-
-        async def takes() -> bool:
-            try:
-                taken.append(await heir.take_over(room, "heir", held))
-            except StoreUnavailable:
-                return False
-            return True
-
-        await until(takes)
-        assert isinstance(taken[0], Taken)
-        assert await heir.append([entry(taken[0].epoch, 6, room)]) == [None]
+        taken = await at_last(lambda: heir.take_over(room, "heir", held))
+        assert isinstance(taken, Taken)
+        assert await heir.append([entry(taken.epoch, 6, room)]) == [None]
         assert await ticks(heir, room) == [1, 2, 3, 4, 5, 6]

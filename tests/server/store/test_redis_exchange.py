@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -22,7 +22,7 @@ from server.store.redis_news import pack_news
 from shared.limits import INTEGER_MAX
 from tests.server.store.backends import LOG, OTHER, ROOM, owned
 from tests.server.store.proxy import Proxy, proxied
-from tests.server.store.redis_ways import ANSWER_S, ask, calls, heard, until
+from tests.server.store.redis_ways import ANSWER_S, ask, at_last, calls, heard, until
 from tests.server.store.valkey import Valkey, running
 
 NEWS = [Record(1, tick, b"%d" % tick) for tick in range(1, 10)]
@@ -39,19 +39,6 @@ async def exchange(port: int, **given: str | int) -> AsyncGenerator[RedisExchang
         yield made
     finally:
         await made.close()
-
-
-async def at_last(call: Callable[[], Awaitable[object]]) -> None:
-    """Repeat a call until the Redis is there."""
-
-    async def works() -> bool:
-        try:
-            await call()
-        except StoreUnavailable:
-            return False
-        return True
-
-    await until(works)
 
 
 async def test_after_a_cut_every_follower_hears_a_gap_and_then_all_news(
@@ -249,7 +236,7 @@ async def test_what_cannot_be_sent_is_lost_and_said_once(
         for number in range(400):
             teller.post("name", b"%d" % number + bytes(50_000))
             await asyncio.sleep(0)
-            [voice] = teller._speaker._voices.values()
+            [voice] = teller._speaker.voices.all()
             connection = voice.link.connection
             backlogs.append(connection.backlog if connection is not None else 0)
         assert max(backlogs) < 1_000_000 + 60_000

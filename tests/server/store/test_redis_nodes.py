@@ -67,7 +67,7 @@ async def test_each_node_of_a_cluster_keeps_its_slots(cluster: Cluster) -> None:
 async def test_a_doubt_is_settled_by_asking_and_told(cluster: Cluster) -> None:
     async with known(cluster.port) as nodes:
         told: list[bool] = []
-        nodes.learnt = lambda: told.append(True)
+        nodes.when_learnt(lambda: told.append(True))
         nodes.doubt()
         nodes.doubt()
 
