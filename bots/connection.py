@@ -41,15 +41,12 @@ class Listener(Protocol):
 
     def welcomed(self) -> None:
         """A WELCOME was taken in: the first, or after a RESUME."""
-        ...
 
     def framed(self, outcome: Outcome, /) -> None:
         """A FRAME was applied to the view. What the listener posts now is sent at once."""
-        ...
 
     def troubled(self, code: int, reason: str, /) -> None:
         """A socket was lost, refused or given up; the session goes on unless `closed` is set."""
-        ...
 
 
 class Connection:
@@ -177,6 +174,7 @@ class Connection:
             self._trouble(CloseCode.BAD_MESSAGE, str(error))
             return
         if outcome.framed:
+            line.framed = True
             if self._old is not None and line is self._line:
                 self._old.close()
                 self._old = None
@@ -219,6 +217,10 @@ class Connection:
         if line is self._next:
             if isinstance(message, Welcome):
                 self._old, self._line, self._next = self._line, line, None
+                if self._old is not None and self._old.polls is not None:
+                    # A poll after this would name the new token, and take the seat from the socket.
+                    self._old.close()
+                    self._old = None
                 self.renewals += 1
                 line.settled.set()
                 return True
@@ -239,7 +241,6 @@ class Connection:
     async def _once(self) -> float:
         """One connection from opening to end; the least wait before the next, in seconds."""
         polls = self._transport is Transport.POLLING or self._dead_sockets >= DEAD_SOCKETS_MAX
-        frames = self._session.stats.frames
         line = await self._open(polls=polls)
         if line is None:
             self._note_dead(polls)
@@ -255,8 +256,8 @@ class Connection:
         self._end_renewal()
         self._line = None
         self._session.lost()
-        if self._session.stats.frames == frames:
-            self._note_dead(polls)
+        if not line.framed:
+            self._note_dead(line.polls is not None)
         elif line.polls is None:
             self._dead_sockets = 0
         return line.least_wait_s
@@ -313,7 +314,6 @@ class Connection:
             await self._clock.sleep(CLIMB_S * self._rng.uniform(0.5, 1.5))
             if await self._succeed():
                 break
-        self._dead_sockets = 0
         self._renewal = None
 
     async def _succeed(self) -> bool:

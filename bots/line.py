@@ -36,6 +36,8 @@ class Line:
         self.polls: Polls | None = None
         self.heard_s = now_s
         self.least_wait_s = 0.0
+        # Whether a frame came on it.
+        self.framed = False
         self.over = asyncio.Event()
         # Set when a renewal on this socket succeeded or failed.
         self.settled = asyncio.Event()

@@ -94,6 +94,8 @@ async def open_websocket(url: str, receiver: Receiver) -> Socket:
     except BaseException as error:
         # Also when whoever waited for it is cancelled: nobody else would close it.
         for socket in made:
+            # Nobody waits for it any more.
+            socket.opened.cancel()
             socket.abort()
         if isinstance(error, OSError):
             raise Unreachable(f"{url}: {_why(error)}") from None

@@ -43,7 +43,7 @@ const BROWSER = {
 export class Connection {
   /** Welcomed: what goes out goes here. @type {Link | null} */
   #serving = null;
-  /** Renewed by the one in service, heard until that one's first frame. @type {Link | null} */
+  /** A socket renewed by the one in service, heard until that one's first frame. @type {Link | null} */
   #retiring = null;
   /** Not yet welcomed. @type {Link | null} */
   #opening = null;
@@ -167,6 +167,11 @@ export class Connection {
     if (turn.do === "welcomed" && link === this.#opening) {
       this.#drop(this.#retiring);
       this.#retiring = this.#serving;
+      if (this.#retiring?.polls) {
+        // A poll after this would name the new token, and take the seat from the socket.
+        this.#drop(this.#retiring);
+        this.#retiring = null;
+      }
       this.#serving = link;
       this.#opening = null;
     } else if (turn.do === "framed" && link === this.#serving) {

@@ -205,7 +205,6 @@ class App:
             self.metrics,
             self._log,
             secret=secret,
-            chance=chance,
             digest_ticks=self._config.digest_ticks,
             message_bytes_max=self._config.message_bytes_max,
             later=lambda s, call: asyncio.get_running_loop().call_later(s, call),

@@ -17,8 +17,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform, overload
 
 from .errors import ConfigError
-from .fields import OWNER, SERVER, Audience, Field, flag, text, u8, u32
-from .limits import FIELDS_MAX, IDENTITY_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
+from .fields import OWNER, SERVER, Audience, Field, bounded, flag, text, u8, u32
+from .limits import FIELDS_MAX, IDENTITY_CHARS_MAX, INTEGER_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX
 
 OWNER_BIT = 1
 
@@ -203,7 +203,8 @@ class Player(Entity):
     inputs_applied: int = u32(to=SERVER)
     inputs_skipped: int = u32(to=SERVER)
     absent_since: int = u32(to=SERVER)
-    connection: int = u32(to=SERVER)
+    # The number of the session's newest connection (server/core/generation.py).
+    connection: int = bounded(0, INTEGER_MAX, to=SERVER)
 
 
 class Event(Entity):

@@ -57,7 +57,8 @@ class Outbox:
         if waiting is not None and not waiting:
             del self._items[player]
         request = Resumed(player, connection, first_seq)
-        if connection:
+        asked = self._resumes.get(player)
+        if connection and (asked is None or connection > asked.connection):
             self._resumes[player] = request
         self.fresh.append(request)
 
@@ -100,7 +101,7 @@ class Outbox:
             del self._leaves[player]
         for player, request in list(self._resumes.items()):
             row = match.get(kind, player)
-            if row is None or row.connection == request.connection:
+            if row is None or row.connection >= request.connection:
                 del self._resumes[player]
         for player, items in list(self._items.items()):
             row = match.get(kind, player)

@@ -33,6 +33,7 @@ from shared.limits import (
     ACTIONS_PER_ITEM_MAX,
     ENTITY_ID_MAX,
     IDENTITY_CHARS_MAX,
+    INTEGER_MAX,
     NAME_CHARS_MAX,
     NONCE_BYTES,
     REASON_CHARS_MAX,
@@ -158,7 +159,10 @@ def _request(wire: Any, game: Game | None) -> Request:
             return SeatRequest(nonce, name, identity)
         case [2, player, *_] if _are_numbers(player):
             return Leaving(player)
-        case [3, player, connection, first_seq, *_] if _are_numbers(player, connection, first_seq):
+        case [3, player, connection, first_seq, *_] if (
+            # The number of a connection has a time in it.
+            _are_numbers(player, first_seq) and _are_numbers(connection, most=INTEGER_MAX)
+        ):
             return Resumed(player, connection, first_seq)
         case [4, player, *items] if game is not None and _are_numbers(player):
             return Asked(player, _items(game, items))
@@ -175,9 +179,9 @@ def _request(wire: Any, game: Game | None) -> Request:
             raise ValueError(f"not a request: {short(wire)}")
 
 
-def _are_numbers(*values: Any) -> bool:
+def _are_numbers(*values: Any, most: int = ENTITY_ID_MAX) -> bool:
     """Whether these are whole numbers that fit a row's column: any other would fail a tick."""
-    return all(type(value) is int and 0 <= value <= ENTITY_ID_MAX for value in values)
+    return all(type(value) is int and 0 <= value <= most for value in values)
 
 
 def _items(game: Game, wires: list[Any]) -> tuple[Item, ...]:

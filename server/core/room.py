@@ -97,7 +97,7 @@ class Room:
         if inbox is not None:
             inbox.jump(first_seq)
             if connection:
-                self._resumed[player] = connection
+                self._resumed[player] = max(connection, self._resumed.get(player, 0))
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for, with this nonce."""
@@ -234,11 +234,11 @@ class Room:
         return overdue
 
     def _connections(self, resumed: dict[int, int]) -> None:
-        """Write down on which connections sessions go on: edges close those before."""
+        """Write down on which connections sessions go on, if they are newer: edges close others."""
         for number, connection in resumed.items():
             row = self.match.get(self.game.player, number)
             if row is not None:
-                row.connection = connection
+                row.connection = max(connection, row.connection)
 
     def _leaves(self, leaving: set[int]) -> None:
         for number in sorted(leaving):

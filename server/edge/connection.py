@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from server.core.lobby import clean_name
 from server.core.room import SeatRequest
-from server.core.tokens import Seat, issued_ms
+from server.core.tokens import Seat
 from server.edge.follower import RoomFollower
 from server.edge.intake import take_inputs
 from server.edge.limits import Budget
@@ -56,7 +56,6 @@ class Connection:
     __slots__ = (
         "_edge",
         "_follower",
-        "_issued_ms",
         "_items",
         "_messages",
         "_peer",
@@ -65,7 +64,6 @@ class Connection:
         "_session",
         "_state",
         "_timer",
-        "_welcomed_s",
         "renewing",
     )
 
@@ -76,8 +74,6 @@ class Connection:
         self._follower: RoomFollower | None = None
         self._session: ServerSession | None = None
         self._seat: Seat | None = None
-        self._issued_ms = 0
-        self._welcomed_s = 0.0
         self._proven = False
         self.renewing = False
         now = edge.clock.now
@@ -109,17 +105,15 @@ class Connection:
             self._follower.leave(self)
         self._edge.forget(self)
 
-    def welcome(self, seat: Seat, session: ServerSession) -> None:
-        """The seat is taken, or resumed."""
+    def welcome(self, seat: Seat, session: ServerSession, issued: int) -> None:
+        """The seat is taken, or resumed; `issued` (ms) is when the new token counts as issued."""
         if self._state is State.ENDED:
             return
         self._state = State.LIVE
         self._seat = seat
         self._session = session
         assert self._follower is not None
-        token = self._edge.token(seat)
-        self._issued_ms = issued_ms(token)
-        self._welcomed_s = self._edge.clock.now()
+        token = self._edge.token(seat, issued)
         self.send(self._edge.welcome(seat, self._follower.port, token))
         lifetime_s = self._edge.lifetime_s()
         if lifetime_s is not None:
@@ -134,20 +128,6 @@ class Connection:
             self._timer.cancel()
             self._timer = self._edge.later(deadline_s, self._too_old)
             self.send(Renew(round(deadline_s * 1000)).encode())
-
-    def yields_to(self, issued: int, /) -> bool | None:
-        """Whether a poll may take the seat, by when the token was issued that it names.
-
-        Who names the token of this connection's WELCOME, or a later one, has heard it: the socket
-        has died on them. An older token counts until the first frame is known to have arrived here,
-        for which there is a while.
-        """
-        if issued >= self._issued_ms:
-            return True
-        if self._proven:
-            return False
-        young = self._edge.clock.now() - self._welcomed_s < limits.PROVE_S
-        return None if young else True
 
     def send(self, payload: bytes) -> None:
         """Send one message."""

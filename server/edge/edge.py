@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from server.core import tokens
+from server.core.generation import Issuer
 from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock, Host, RoomPort
+from server.core.ports import Clock, Host, RoomPort
 from server.core.tokens import Seat
 from server.edge.connection import Connection
 from server.edge.follower import RoomFollower
 from server.edge.handshake import RequestHead
-from server.edge.talker import Talker
 from server.edge.websocket import Peer
 from shared.limits import ACTIONS_PER_ITEM_MAX, INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
 from shared.messages import Welcome
@@ -41,7 +41,6 @@ class Edge:
         log: logging.Logger,
         *,
         secret: bytes,
-        chance: Chance,
         digest_ticks: int,
         message_bytes_max: int,
         later: Callable[[float, Callable[[], None]], Timer],
@@ -56,9 +55,8 @@ class Edge:
         self.lifetime_s = lifetime_s
         self._log = log
         self._secret = secret
-        self._chance = chance
+        self._issuer = Issuer(clock.wall_s)
         self._digest_ticks = digest_ticks
-        self._issued_ms = 0
         self.limits = (
             message_bytes_max,
             INPUT_ITEMS_MAX,
@@ -89,7 +87,7 @@ class Edge:
         follower = self._followers.get(port.id)
         if follower is None or follower.port is not port:
             follower = RoomFollower(
-                port, self.metrics, self._log, self._digest_ticks, self._idle, self._connection_id
+                port, self.metrics, self._log, self._digest_ticks, self._idle, self._issuer
             )
             self._followers[port.id] = follower
         return follower
@@ -99,15 +97,14 @@ class Edge:
         for connection in list(self._connections):
             connection.renew(deadline_s)
 
-    def holder(self, room: str, player: int) -> Talker | None:
-        """The connection on which a player of a room is served here."""
-        follower = self._followers.get(room)
-        return None if follower is None or not player else follower.holder(player)
+    def may_poll(self, seat: Seat, issued: int) -> bool | None:
+        """Whether a poll may take a seat, as far as this process knows the seat's room."""
+        follower = self._followers.get(seat.room)
+        return True if follower is None else follower.may_poll(seat.player, issued)
 
-    def token(self, seat: Seat) -> bytes:
-        """A new session token for a seat; the later of two is always known by its time."""
-        self._issued_ms = max(self._issued_ms + 1, round(self.clock.wall_s() * 1000))
-        return tokens.issue(self._secret, seat, self._issued_ms / 1000)
+    def token(self, seat: Seat, issued: int) -> bytes:
+        """A new session token for a seat, of the time that the follower drew for it."""
+        return tokens.issue(self._secret, seat, issued / 1000)
 
     def welcome(self, seat: Seat, port: RoomPort, token: bytes) -> bytes:
         """The WELCOME to a seat."""
@@ -130,10 +127,6 @@ class Edge:
     def schema(self, game: str) -> list[Any]:
         """A game's schema in wire form."""
         return self._schemas[game]
-
-    def _connection_id(self) -> int:
-        """A number for a connection that no other has, as good as surely; never 0."""
-        return int.from_bytes(self._chance(4), "little") or 1
 
     def _idle(self, follower: RoomFollower) -> None:
         follower.port.unfollow(follower)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from server.core.fanout import Fanout
+from server.core.generation import Issuer
 from server.core.hooks import explain, place_in
 from server.core.metrics import Metrics
 from server.core.ports import Publication, RoomPort
 from server.core.room import SeatRequest
-from server.core.tokens import Seat
+from server.core.tokens import Seat, issued_ms
+from server.edge.generations import Generations
 from server.edge.seats import Seats
 from server.edge.talker import Arrival, Talker
 from shared.errors import CloseCode, GameError, RemoteError
@@ -23,6 +24,7 @@ from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
 
+TAKEN = "another connection took this seat"
 # How long a session waits here for a tick that it holds and this process has not heard of.
 BEHIND_S = 10
 
@@ -37,17 +39,16 @@ class RoomFollower:
         log: logging.Logger,
         digest_ticks: int,
         idle: Callable[[RoomFollower], None],
-        draw: Callable[[], int],
+        issuer: Issuer,
     ) -> None:
         self.port = port
         self._metrics = metrics
         self._log = log
         self._digest_ticks = digest_ticks
         self._idle = idle
-        self._draw = draw
+        self._issuer = issuer
+        self._generations = Generations(port, issuer)
         self._epoch = port.epoch
-        # The connection each player's session has here, and whether its row has shown it yet.
-        self._connections: dict[int, tuple[int, bool]] = {}
         self._sessions: dict[Talker, ServerSession] = {}
         self._seats: Seats[Talker] = Seats()
         self._seating: dict[bytes, Talker] = {}
@@ -86,7 +87,7 @@ class RoomFollower:
         if session is not None:
             self._seats.drop(session.player, talker)
             if self._seats.holder(session.player) is None:
-                self._connections.pop(session.player, None)
+                self._generations.forget(session.player)
         self._seating = {n: other for n, other in self._seating.items() if other is not talker}
         self._arrivals = [arrival for arrival in self._arrivals if arrival.talker is not talker]
         self._moved = True
@@ -107,16 +108,25 @@ class RoomFollower:
         lost = lost or self.port.match.history.floor > min(resume.held, tick)
         return 0 if lost or self.port.diverged(resume.epoch, resume.held) else resume.held
 
-    def holder(self, player: int) -> Talker | None:
-        """The connection on which a player is served here."""
-        return self._seats.holder(player)
+    def may_poll(self, player: int, issued: int) -> bool | None:
+        """Whether a poll may be served that names a token issued then; None: too early to tell."""
+        return self._generations.may_poll(player, issued)
+
+    def claim(self, talker: Talker, issued: int) -> None:
+        """A poll that may be served names this token: connections before it are over."""
+        session = self._sessions.get(talker)
+        if session is not None and session.player:
+            self._generations.polled(session.player, issued)
 
     def prove(self, talker: Talker) -> None:
         """Frames arrive on this connection: the one it renews has served its time."""
         session = self._sessions.get(talker)
-        if session is not None:
-            retired = self._seats.prove(session.player, talker)
-            self._retire(retired, "this connection was renewed")
+        if session is None or not session.player:
+            return
+        if not talker.polling:
+            self._generations.proven(session.player)
+        retired = self._seats.prove(session.player, talker)
+        self._retire(retired, "this connection was renewed")
 
     def published(self, publication: Publication) -> None:
         """Settle joins, send this tick's frames, and tell the room who is here."""
@@ -200,31 +210,36 @@ class RoomFollower:
             if row is None or row.nonce != seat.nonce.hex():
                 talker.end(CloseCode.ROOM_CLOSED, "the seat was given up")
                 return
+            if talker.polling and resume is not None:
+                may = self.may_poll(seat.player, issued_ms(resume.token))
+                if may is None:
+                    self._arrivals.append(arrival)
+                    return
+                if not may:
+                    talker.end(CloseCode.REPLACED, TAKEN)
+                    return
             applied = row.input_seq
         first_seq = resume.first_seq if resume is not None else 1
         session = ServerSession(seat.player, base, applied, first_seq, tick)
         session.held = resume.held if resume is not None else 0
         session.renews = session.resumed = resume is not None
         if seat.player:
-            self._sit(seat.player, talker, first_seq)
+            issued = self._sit(seat.player, talker, resume, first_seq)
+        else:
+            issued = self._issuer.draw()
         self._sessions[talker] = session
         self._moved = True
-        talker.welcome(seat, session)
+        talker.welcome(seat, session, issued)
         status = self.port.status
         if status is not Status.LIVE:
             talker.send(RoomStatus(self.port.epoch, self._committed, status).encode())
 
-    def _sit(self, player: int, talker: Talker, first_seq: int) -> None:
-        """Serve a player on this connection from now on."""
-        connection = 0
-        if talker.polling:
-            # Polls come and go, anywhere: they leave the row's connection as it is.
-            self._connections.pop(player, None)
-        else:
-            connection = self._draw()
-            self._connections[player] = (connection, False)
-        self.port.resume(player, connection, first_seq)
-        self._retire(self._seats.take(player, talker), "another connection took this seat")
+    def _sit(self, player: int, talker: Talker, resume: Resume | None, first_seq: int) -> int:
+        """Serve a player on this connection from now on; when its token counts as issued."""
+        polled = issued_ms(resume.token) if talker.polling and resume is not None else None
+        issued = self._generations.sit(player, polled, first_seq)
+        self._retire(self._seats.take(player, talker), TAKEN)
+        return issued
 
     def _retire(self, talker: Talker | None, reason: str) -> None:
         if talker is not None:
@@ -240,24 +255,13 @@ class RoomFollower:
 
         One that was told to renew goes on to its deadline: until then its client may need it.
         """
-        table = self.port.match.tables[PLAYER_TABLE]
-        bit = 1 << (1 + list(table.kind._fields).index("connection"))  # pyright: ignore[reportPrivateUsage]
-        for change in self.port.match.history.newest:
-            if change.table != PLAYER_TABLE:
-                continue
-            for player in [n for mask, ids in change.masks if mask & bit for n in ids]:
-                row: Any = table.rows.get(player)
-                connection, shown = self._connections.get(player, (0, False))
-                if row is None or not connection:
-                    continue
-                holder = self._seats.holder(player)
-                if row.connection == connection:
-                    self._connections[player] = (connection, True)
-                elif shown and not (holder is not None and holder.renewing):
-                    self._close(player, CloseCode.REPLACED, "another connection took this seat")
+        for player in self._generations.replaced():
+            holder = self._seats.holder(player)
+            if holder is None or not holder.renewing:
+                self._close(player, CloseCode.REPLACED, TAKEN)
 
     def _close(self, player: int, code: CloseCode, reason: str) -> None:
-        self._connections.pop(player, None)
+        self._generations.forget(player)
         for talker in self._seats.clear(player):
             self._sessions.pop(talker, None)
             self._moved = True

@@ -138,6 +138,7 @@ class Poller:
         if session.player and (moved or message.first_seq - 1 > session.posted):
             port.resume(session.player, 0, message.first_seq)
         tick = port.census.tick
+        follower.claim(self, issued_ms(message.token))
         base = follower.base(message, tick)
         session.resume(base, message.held, message.first_seq, tick, moved)
         if message.held > self._admitted:
@@ -215,15 +216,19 @@ class Poller:
 
     # The room's side.
 
-    def welcome(self, seat: Seat, session: ServerSession) -> None:
-        """The seat is taken, or resumed at this edge."""
+    def welcome(self, seat: Seat, session: ServerSession, issued: int) -> None:
+        """The seat is taken, or resumed at this edge; `issued` (ms) tells which token counts.
+
+        A poll keeps the token it named, but where it joins or takes a seat back.
+        """
         if self.over:
             return
         assert self._follower is not None
         self.seat, self._session = seat, session
         self._admitted = session.first_tick
         session.renews = session.resumed = False
-        self._token = self._token or self._edge.token(seat)
+        if not self._token or issued != issued_ms(self._token):
+            self._token = self._edge.token(seat, issued)
         self._adopted(self, seat)
         self.send(self._edge.welcome(seat, self._follower.port, self._token))
         asked, self._asked = self._asked, ()
@@ -251,8 +256,8 @@ class Poller:
     def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
         """Answer the poll that waits with CLOSE, and be over; later polls begin anew.
 
-        A poll that is told nothing comes back, unless it was its own client that moved on; and
-        only then is it known whether another conversation has the seat.
+        Who had the seat and lost it may be told so too early, if it was its own client that moved
+        on. A poll that is told nothing comes back, unless it was; then it is known.
         """
         if self.over:
             return
@@ -260,16 +265,12 @@ class Poller:
         if retry_after_ms is None and code in TRY_AGAIN:
             retry_after_ms = 0
         if self._poll is not None:
-            if code is not CloseCode.REPLACED:
+            if code is not CloseCode.REPLACED or self._session is None:
                 reason = reason[: limits.REASON_CHARS_MAX]
                 self._poll.messages.append(Close(code, reason, retry_after_ms).encode())
             self._poll.ripen()
         # Not from inside a call of the room's.
         self._edge.later(0, self._depart)
-
-    def yields_to(self, issued: int, /) -> bool:
-        """Whether a poll may take the seat, by when the token was issued that it names."""
-        return issued >= issued_ms(self._token)
 
     def _lapse(self) -> None:
         if not self.over:

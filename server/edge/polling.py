@@ -13,6 +13,7 @@ from server.core import tokens
 from server.core.tokens import Seat
 from server.edge.address import Crowd, crowd_key
 from server.edge.edge import Edge
+from server.edge.follower import TAKEN
 from server.edge.handshake import admits, parsed_origins
 from server.edge.limits import Budget
 from server.edge.poller import Poller
@@ -137,15 +138,14 @@ class Polling:
         return hello, messages[1:]
 
     def _goes_on(self, seat: Seat, issued_ms: int) -> bool:
-        """Whether a poll is to be served, where a socket may have the seat (SESSION.md, rule 8).
+        """Whether a poll is to be served, or too early (SESSION.md, rule 8).
 
         RemoteError where another conversation replaced the poll's.
         """
-        holder = self._edge.holder(seat.room, seat.player)
-        yields = True if holder is None else holder.yields_to(issued_ms)
-        if yields is False:
-            raise RemoteError(CloseCode.REPLACED, "another connection took this seat")
-        return yields is True
+        may = self._edge.may_poll(seat, issued_ms)
+        if may is False:
+            raise RemoteError(CloseCode.REPLACED, TAKEN)
+        return may is True
 
     def _begin(self, hold: str) -> Poller:
         if len(self._pollers) >= self._sessions_max:

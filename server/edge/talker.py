@@ -14,8 +14,8 @@ from shared.session import ServerSession
 class Talker(Protocol):
     """A connection as its room sees it."""
 
-    def welcome(self, seat: Seat, session: ServerSession) -> None:
-        """The seat is taken, or resumed: say so."""
+    def welcome(self, seat: Seat, session: ServerSession, issued: int) -> None:
+        """The seat is taken, or resumed: say so, with the token issued then (ms since 1970)."""
 
     def send(self, payload: bytes) -> None:
         """Send one message."""
@@ -35,13 +35,6 @@ class Talker(Protocol):
     @property
     def renewing(self) -> bool:
         """Whether it was told to renew, so that it may go on beside its successor for a while."""
-        ...
-
-    def yields_to(self, issued: int, /) -> bool | None:
-        """Whether a poll may take its seat, by when the token was issued that the poll names.
-
-        None says that it is too early to tell.
-        """
         ...
 
 

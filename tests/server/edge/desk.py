@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from server.app import seeded_chance
 from server.edge.edge import Edge
 from server.edge.handshake import RequestHead
 from server.edge.polling import Polling
@@ -79,7 +78,7 @@ class Line:
 
 
 class Desk:
-    """An edge and its host; `seconds` lets virtual time pass."""
+    """An edge and its host; `seconds` lets virtual time pass. `beside` another it has its store."""
 
     def __init__(
         self,
@@ -89,11 +88,20 @@ class Desk:
         lifetime_s: float | None = None,
         sessions_max: int = 100,
         seed: int = 1,
+        beside: Desk | None = None,
         development: bool = False,
     ) -> None:
         served = {type(game).__name__.lower(): game for game in games or (Yard(),)}
         loop = asyncio.get_running_loop()
-        self.rig = Rig(served, store=store, seed=seed, development=development)
+        if beside is not None:
+            store = beside.rig.store
+        self.rig: Rig = Rig(
+            served,
+            store=store,
+            seed=seed,
+            development=development,
+            exchange=None if beside is None else beside.rig.exchange,
+        )
         self.failures: list[BaseException] = []
         self.edge = Edge(
             self.rig.host,
@@ -101,7 +109,6 @@ class Desk:
             self.rig.metrics,
             LOG,
             secret=SECRET,
-            chance=seeded_chance(3),
             digest_ticks=digest_ticks,
             message_bytes_max=MESSAGE_BYTES_MAX,
             later=loop.call_later,

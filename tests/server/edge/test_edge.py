@@ -74,7 +74,7 @@ def test_tokens_are_the_edges_and_age_with_its_clock() -> None:
     async def scenario() -> None:
         desk = await Desk().start()
         seat = Seat("abcdefgh", 4, nonce("Ada"))
-        token = desk.edge.token(seat)
+        token = desk.edge.token(seat, 1_000_000_000)
         assert desk.edge.check(token) == seat
         await desk.seconds(TOKEN_LIFETIME_S + 2)
         with pytest.raises(RemoteError) as raised:

@@ -46,7 +46,7 @@ HOSTILE = [
     pack(["far", [99]]),
     pack(["far", [1, b"short", "Ada", ""]]),
     pack(["far", [1, nonce("Eve"), "n" * 25, ""]]),
-    pack(["far", [3, 3, 2**40, 1]]),
+    pack(["far", [3, 3, 2**60, 1]]),
     pack(["far", [4, 3, [1, [99, 0], [], 0]]]),
     pack(["far", [5, [1, None], 0]]),
     pack(["far", [8, "../../etc"]]),
