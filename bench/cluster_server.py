@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.processes import PATIENCE_S, Child, is_gone, signal_pid, until
+from bench.processes import PATIENCE_S, Child, is_gone, is_stopped, signal_pid, until
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTED = re.compile(r"worker started: pid (\d+)")
@@ -116,9 +116,14 @@ class Server:
             await self._end_worker()
 
     async def pause(self) -> None:
-        """SIGSTOP the worker: connections are accepted by the kernel, nothing is answered."""
-        self._paused = self.pid
-        signal_pid(self._paused, signal.SIGSTOP)
+        """SIGSTOP the worker: connections are accepted by the kernel, nothing is answered.
+
+        It is waited for: Linux ends a stopped process that loses its parent, not one that is about
+        to stop.
+        """
+        pid = self._paused = self.pid
+        signal_pid(pid, signal.SIGSTOP)
+        await until(lambda: is_stopped(pid), f"process {pid} to stop")
 
     async def resume(self) -> None:
         """SIGCONT the worker that was paused."""

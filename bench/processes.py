@@ -135,12 +135,21 @@ def signal_pid(pid: int, number: int) -> bool:
 def is_gone(pid: int) -> bool:
     """Whether no process has this id, or only one that ended and was not waited for."""
     if sys.platform == "linux":
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        return fields.split()[0] in {"Z", "X"}
+        return _state(Path(f"/proc/{pid}")) in {"", "Z", "X"}
     return not signal_pid(pid, 0)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs any more after SIGSTOP; where none can tell, yes."""
+    return all(_state(task) in {"", "T", "Z", "X"} for task in Path(f"/proc/{pid}/task").glob("*"))
+
+
+def _state(of: Path) -> str:
+    """The letter that Linux has for the state of a process or a thread, "" where it is no more."""
+    try:
+        return (of / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def own_port() -> int:
