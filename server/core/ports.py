@@ -43,6 +43,61 @@ class Chance(Protocol):
         ...
 
 
+class Marker(Protocol):
+    """Notes which room this process works for, so that a process that falls silent shows whose.
+
+    Whoever is about to run a game's code (hooks, `visible`, brains, a match made or read back)
+    enters the room, and leaves it before anything is awaited. Entering does not nest: to enter
+    replaces what was entered, and to leave clears it. Called for each room and tick, so it costs
+    well under a microsecond.
+    """
+
+    def enter(self, room: str, hook: str) -> None:
+        """From now on this process works for this room; `hook` says at what, as in `step`."""
+
+    def leave(self) -> None:
+        """It works for no room in particular."""
+
+
+class Unmarked:
+    """A `Marker` where nobody watches: simulations, tests, and a watchdog that is turned off."""
+
+    def enter(self, room: str, hook: str) -> None:
+        """Note nothing."""
+
+    def leave(self) -> None:
+        """Note nothing."""
+
+
+class Suspicion(Protocol):
+    """What this machine's watchdog knows of the processes beside this one."""
+
+    def suspects(self, room: str) -> bool:
+        """Whether a process is stuck in this room, or was ended for it a moment ago.
+
+        Nobody takes such a room over or up: it would be stuck in it as well.
+        """
+        ...
+
+    def blameless(self, room: str, owner: str) -> bool:
+        """Whether this room's owner fell silent for another room's sake: no crash of this room."""
+        ...
+
+
+class Unsuspecting:
+    """A `Suspicion` where nobody watches."""
+
+    def suspects(self, room: str) -> bool:
+        """Suspect no room."""
+        del room
+        return False
+
+    def blameless(self, room: str, owner: str) -> bool:
+        """Say nothing in a room's favour."""
+        del room, owner
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A tick to be seen from now on, and whose joins it settled.
