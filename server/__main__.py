@@ -23,9 +23,9 @@ def main() -> None:
         if config.worker is not None:
             raise SystemExit(run_worker(config))
         # Once the port is bound, somebody may come; what is wrong is said before.
-        check_settings(config)
+        folders = check_settings(config)
         command = [sys.executable, "-m", "server", *argv]
-        raise SystemExit(supervise(config, command, make_log(config)))
+        raise SystemExit(supervise(config, command, make_log(config), folders))
     except ConfigError as error:
         print(f"holdfast: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -32,6 +32,7 @@ from server.edge.network import Network
 from server.edge.polling import PATH as POLL_PATH
 from server.edge.polling import Polling
 from server.edge.request import Request, Response
+from server.host.conviction import put_aside
 from server.host.host import RoomsHost
 from server.host.seat_bots import Brain
 from server.loading import LoadedGame, load_game
@@ -127,13 +128,19 @@ class App:
         self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
         self.listener = self._listener(clock, network)
 
-    async def start(self, sock: socket.socket | None) -> None:
+    async def start(
+        self, sock: socket.socket | None, convicted: Sequence[tuple[str, str]] = ()
+    ) -> None:
         """Open the store, take up its rooms, and accept.
 
-        Without a socket, connections are made by whoever holds `listener.protocol`.
+        Without a socket, connections are made by whoever holds `listener.protocol`. The rooms that
+        are `convicted`, each with its reason, are put aside before any is taken up.
         """
         await self._store.open()
         await self._exchange.open()
+        for room, reason in convicted:
+            await put_aside(room, reason, self.host.name, self._store, self._exchange)
+            self._log.error("room %s is quarantined: %s", room, reason)
         await self.host.start()
         self.listener.start()
         if sock is not None:

@@ -153,6 +153,13 @@ class Config:
     drain_s: float = setting(
         20.0, seconds(0, 3600), "S", "time to hand matches over after SIGTERM, in seconds"
     )
+    watchdog_s: float = setting(
+        5.0,
+        seconds(0, 3600),
+        "S",
+        "how long a worker may be stuck in a game before it is ended and that room put aside, in "
+        "seconds; 0 for never, as under a debugger of your own",
+    )
     workers: int = setting(
         1,
         whole(1, WORKERS_MAX),
@@ -172,7 +179,7 @@ class Config:
     worker: Inherited | None = setting(
         None,
         settings.inherited_fds,
-        "LISTENER,LIFELINE,NUMBER",
+        "LISTENER,LIFELINE,PAGE,STACKS,NUMBER",
         "given by the supervisor",
         hidden=True,
     )

@@ -52,7 +52,7 @@ def describe(listener: socket.socket) -> str:
 
 def adopt(inherited: Inherited) -> socket.socket:
     """In the worker: take the listening socket, and end this process when its supervisor does."""
-    for fd in (inherited.listener, inherited.lifeline):
+    for fd in inherited[:4]:
         os.set_inheritable(fd, False)
     threading.Thread(
         target=_die_with, args=(inherited.lifeline,), name="lifeline", daemon=True

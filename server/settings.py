@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -16,6 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 E = TypeVar("E", bound=StrEnum)
 
 SECRET_CHARS_MIN = 32
+# What has a worker write its stacks; nothing else here uses it.
+STACK_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGINT)
 # Long enough for any real value, short enough for a line in a terminal.
 QUOTED_CHARS_MAX = 80
 
@@ -37,10 +40,15 @@ class LogLevel(StrEnum):
 
 
 class Inherited(NamedTuple):
-    """What a supervisor hands to its worker: two file descriptors, and the worker's number."""
+    """What a supervisor hands to its worker: file descriptors, and the worker's number.
+
+    `page` is the memory its workers are watched by, `stacks` the file it writes its stacks to.
+    """
 
     listener: int
     lifeline: int
+    page: int
+    stacks: int
     number: int
 
 
@@ -170,10 +178,12 @@ def origin_list(text: str) -> tuple[str, ...]:
 
 
 def inherited_fds(text: str) -> Inherited:
-    """Read the two descriptors and the number of a worker."""
-    if match := re.fullmatch(r"([0-9]{1,6}),([0-9]{1,6}),([0-9]{1,6})", text):
-        return Inherited(*map(int, match.groups()))
-    raise ValueError("leave it out: only the supervisor gives it, as LISTENER,LIFELINE,NUMBER")
+    """Read the descriptors and the number of a worker."""
+    if re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6}){4}", text):
+        return Inherited(*map(int, text.split(",")))
+    raise ValueError(
+        "leave it out: only the supervisor gives it, as LISTENER,LIFELINE,PAGE,STACKS,NUMBER"
+    )
 
 
 def is_origin(text: str) -> bool:

@@ -6,6 +6,7 @@ socket's backlog until the next one takes them, instead of being refused.
 
     supervisor --- listener (bound here, accepted there) -------> worker 1 ... worker n
                --- lifeline (a worker says once: I serve) ------> each its own
+               --- page (server/watch_page.py: who is stuck) ---> all
                --- SIGTERM, SIGINT (passed on) -----------------> all
 
 The first worker starts alone: what is wrong with settings or store is said once, and the rest
@@ -21,7 +22,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from types import FrameType
 
 from server.config import Config
@@ -39,6 +40,8 @@ from server.restarts import (
     Backoff,
     cause,
 )
+from server.watch_page import WatchPage
+from server.watching import Watching
 from server.worker_process import WorkerProcess
 from shared.errors import ConfigError
 
@@ -48,12 +51,14 @@ STOP_MARGIN_S = 3.0
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
-def supervise(config: Config, argv: Sequence[str], log: logging.Logger) -> int:
+def supervise(
+    config: Config, argv: Sequence[str], log: logging.Logger, folders: Collection[str] = ()
+) -> int:
     """Bind, keep the workers alive, and return the exit status of the whole server.
 
-    `argv` is the whole command of a worker, interpreter included; `--worker
-    LISTENER,LIFELINE,NUMBER` is added to it. Raises `ConfigError` when the address cannot be bound
-    or assertions are off.
+    `argv` is the whole command of a worker, interpreter included; `--worker` with what it inherits
+    is added to it. `folders` are those of the games' files. Raises `ConfigError` when the address
+    cannot be bound or assertions are off.
     """
     require_assertions()
     listener = listen(config.host, config.port)
@@ -61,7 +66,13 @@ def supervise(config: Config, argv: Sequence[str], log: logging.Logger) -> int:
         log.info("listening on %s", describe(listener))
         stop_s = config.drain_s + STOP_MARGIN_S
         return Supervisor(
-            listener=listener, argv=argv, workers=config.workers, stop_s=stop_s, log=log
+            listener=listener,
+            argv=argv,
+            workers=config.workers,
+            stop_s=stop_s,
+            log=log,
+            watchdog_s=config.watchdog_s,
+            folders=folders,
         ).run()
     finally:
         listener.close()
@@ -80,6 +91,7 @@ class Supervisor:
     """One listening socket and the workers behind it.
 
     stop_s: how long a worker that was told to stop may take, in seconds, before SIGKILL.
+    watchdog_s: how long a worker's loop may be silent, in seconds; 0 for as long as it likes.
     backoff: makes what decides over the restarts of one worker.
     """
 
@@ -93,8 +105,13 @@ class Supervisor:
         workers: int = 1,
         backoff: Callable[[], Backoff] = Backoff,
         clock: Callable[[], float] = time.monotonic,
+        watchdog_s: float = 0.0,
+        folders: Collection[str] = (),
     ) -> None:
         self._listener = listener
+        self._watchdog_s = watchdog_s
+        self._page = WatchPage.make()
+        self._watching = Watching(self._page, watchdog_s, folders, log, clock=clock)
         self._stop_s = stop_s
         self._log = log
         self._clock = clock
@@ -115,16 +132,19 @@ class Supervisor:
                         self._ended(worker, status)
                 self._begin_rest()
                 self._keep_time()
+                self._watching.look(self._workers)
+        self._page.close()
         return max(self._statuses, default=EXIT_OK)
 
     def _start(self, worker: WorkerProcess) -> None:
-        worker.start(self._listener, self._clock())
+        worker.start(self._listener, self._page, self._clock(), watchdog_s=self._watchdog_s)
         number = f", worker {worker.number}" if len(self._workers) > 1 else ""
         self._log.info("worker started: pid %d%s", worker.pid, number)
 
     def _attend(self, signals: socket.socket) -> None:
         """Wait for a signal, a worker's word or the next thing due, and do as signals say."""
         times = [one.stop_by for one in self._workers] + [one.start_at for one in self._workers]
+        times.append(self._watching.due_s)
         due = min((one for one in times if one is not None), default=None)
         timeout_s = None if due is None else max(0.0, due - self._clock())
         lifelines = {one.unheard: one for one in self._workers if one.unheard is not None}
@@ -169,10 +189,13 @@ class Supervisor:
 
     def _ended(self, worker: WorkerProcess, status: int) -> None:
         """A worker's process has ended: that is its end, or another one is due."""
+        # What it was working for when it died holds up no follower of that room.
+        self._page.clear(worker.number)
         if self._stopping:
             self._statuses.append(_stopped_with(worker, status))
         elif worker.replacing or status == EXIT_RELOAD:
             if status == EXIT_RELOAD:
+                self._watching.saved()
                 self._replace_others(worker)
             self._restart(worker, status, 0.0)
         elif status == EXIT_STORE and self._served:
@@ -189,7 +212,7 @@ class Supervisor:
         now = self._clock()
         delay_s: float | None = 0.0
         # Who kills a worker that served does not mean its settings.
-        if not (status == -signal.SIGKILL and worker.served):
+        if not (worker.convicted or (status == -signal.SIGKILL and worker.served)):
             delay_s = worker.backoff.died(now, now - worker.started)
         if delay_s is not None:
             self._restart(worker, status, delay_s)

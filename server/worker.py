@@ -17,6 +17,7 @@ from typing import Any
 from server.app import App, kill_this_process, lan_addresses, load_games
 from server.config import Config
 from server.core.lobby import read_wish
+from server.heartbeat import Heartbeat
 from server.host.clock import LoopClock
 from server.listening import adopt, say_serving
 from server.reloading import Sources
@@ -40,9 +41,13 @@ def run_worker(config: Config) -> int:
         return EXIT_STORE if isinstance(error, StoreUnavailable) else EXIT_CONFIG
 
 
-def check_settings(config: Config) -> None:
-    """Raise `ConfigError` for what no worker could serve; nothing is opened and nobody is asked."""
-    games = {loaded.name: loaded.game for loaded in load_games(config)}
+def check_settings(config: Config) -> set[str]:
+    """The folders of the games' files; nothing is opened and nobody is asked.
+
+    Raises `ConfigError` for what no worker could serve.
+    """
+    found = load_games(config)
+    games = {loaded.name: loaded.game for loaded in found}
     for name, options in config.open:
         if name not in games:
             raise ConfigError(
@@ -54,6 +59,7 @@ def check_settings(config: Config) -> None:
             raise ConfigError(f"--open: {error.reason}") from None
     open_store(config.store, lambda: 0)
     signing_secret(config)
+    return {str(loaded.source.parent) for loaded in found if loaded.source is not None}
 
 
 def make_log(config: Config) -> logging.Logger:
@@ -130,6 +136,9 @@ def signing_secret(config: Config) -> bytes:
 async def _serve(config: Config, log: logging.Logger) -> int:
     assert config.worker is not None
     sock, number = adopt(config.worker), config.worker.number
+    # Never the name of an earlier process: who owns a room is told by it.
+    name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{number}-{secrets.token_hex(4)}"
+    heart = Heartbeat(config.worker, name)
     games = load_games(config)
     clock = LoopClock()
     sources = Sources(games, config.games, clock, log) if config.dev else None
@@ -137,8 +146,6 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
-    # Never the name of an earlier process: who owns a room is told by it.
-    name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{number}-{secrets.token_hex(4)}"
     app = App(
         config,
         games,
@@ -157,7 +164,12 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     loop = asyncio.get_running_loop()
     for signalled in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signalled, stopping.set)
-    await app.start(sock)
+    # Kept for the loop's life: nobody else holds the task.
+    beating = heart.begin()
+    sentenced = heart.sentenced()
+    await app.start(sock, [(one.room, one.reason) for one in sentenced])
+    for conviction in sentenced:
+        heart.settle(conviction)
     # Loaded code and configuration never die; the collector need not look at them again.
     gc.collect()
     gc.freeze()
@@ -168,6 +180,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     reload = await _until_told(stopping, sources)
     log.info("reloading the game" if reload else "stopping")
     await app.stop(config.drain_s if not reload else 2.0)
+    beating.cancel()
     return EXIT_RELOAD if reload else EXIT_OK
 
 

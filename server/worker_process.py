@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 
 from server.listening import SERVING
 from server.restarts import Backoff
+from server.settings import STACK_SIGNAL
+from server.watch_page import WatchPage, anonymous_file
+from server.watchdog import Watched
+
+STACK_LOOK_S = 0.01
 
 
 class WorkerProcess:
@@ -29,10 +36,14 @@ class WorkerProcess:
         # It was told to stop so that another takes its place.
         self.replacing = False
         self.killed = False
+        # It was ended for a room that is not to be taken up again: the next process may start.
+        self.convicted = False
+        self.watched = Watched(0.0)
         self._argv = tuple(argv)
         self._pid = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: socket.socket | None = None
+        self._stacks: int | None = None
 
     @property
     def pid(self) -> int:
@@ -54,15 +65,19 @@ class WorkerProcess:
         """The lifeline of a process that has not said yet that it serves."""
         return None if self.served else self._lifeline
 
-    def start(self, listener: socket.socket, now: float) -> None:
-        """Start a process that inherits the listening socket."""
+    def start(
+        self, listener: socket.socket, page: WatchPage, now: float, *, watchdog_s: float = 0.0
+    ) -> None:
+        """Start a process that inherits the listening socket and the page it is watched by."""
         assert self._process is None
+        page.clear(self.number)
         ours, its = socket.socketpair()
-        fds = (listener.fileno(), its.fileno())
+        self._stacks = anonymous_file("holdfast-stacks")
+        fds = (listener.fileno(), its.fileno(), page.fd, self._stacks)
         with its:
             # In a group of its own it gets Ctrl-C once, from us, and not from the terminal.
             self._process = subprocess.Popen(
-                [*self._argv, "--worker", f"{fds[0]},{fds[1]},{self.number}"],
+                [*self._argv, "--worker", ",".join(map(str, (*fds, self.number)))],
                 stdin=subprocess.DEVNULL,
                 pass_fds=fds,
                 process_group=0,
@@ -71,7 +86,28 @@ class WorkerProcess:
         self._lifeline = ours
         self.started = now
         self.start_at = self.stop_by = None
-        self.served = self.replacing = self.killed = False
+        self.served = self.replacing = self.killed = self.convicted = False
+        self.watch(watchdog_s)
+
+    def watch(self, watchdog_s: float) -> None:
+        """Judge its silence from now on, as if nothing had been noticed before."""
+        self.watched = Watched(watchdog_s)
+
+    def stack(self, wait_s: float) -> str:
+        """Have it write the stacks of its threads, as faulthandler does; "" if it does not.
+
+        Blocks for as long as that takes, at most `wait_s`.
+        """
+        assert self._process is not None
+        assert self._stacks is not None
+        self._process.send_signal(STACK_SIGNAL)
+        size, until = 0, time.monotonic() + wait_s
+        while time.monotonic() < until:
+            time.sleep(STACK_LOOK_S)
+            before, size = size, os.fstat(self._stacks).st_size
+            if size and size == before:
+                break
+        return os.pread(self._stacks, size, 0).decode(errors="replace")
 
     def hear(self) -> None:
         """Read from the lifeline, which is readable: it serves, or it is about to have ended."""
@@ -111,3 +147,6 @@ class WorkerProcess:
         if self._lifeline is not None:
             self._lifeline.close()
             self._lifeline = None
+        if self._process is None and self._stacks is not None:
+            os.close(self._stacks)
+            self._stacks = None

@@ -24,6 +24,7 @@ delays = [float(delay) for delay in sys.argv[1].split(",")]
 sys.exit(Supervisor(
     listener=listener, argv=[sys.executable, "-c", sys.argv[2]], stop_s=float(sys.argv[3]),
     log=logging.getLogger(), workers=int(sys.argv[4]), backoff=lambda: Backoff(delays),
+    watchdog_s=float(sys.argv[5]), folders=[sys.argv[6]],
 ).run())
 """
 
@@ -83,11 +84,18 @@ class Running:
 
 @contextlib.contextmanager
 def supervised(
-    worker: str, *, delays: str = "0", stop_s: float = 30.0, workers: int = 1
+    worker: str,
+    *,
+    delays: str = "0",
+    stop_s: float = 30.0,
+    workers: int = 1,
+    watchdog_s: float = 0.0,
+    folder: str = "",
 ) -> Generator[Running, None, None]:
-    """Start a supervisor; afterwards kill it, whereupon its worker ends too."""
+    """Start a supervisor of games in `folder`; afterwards kill it, whereupon its worker ends."""
+    numbers = [str(stop_s), str(workers), str(watchdog_s)]
     process = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, delays, worker, str(stop_s), str(workers)],
+        [sys.executable, "-c", SUPERVISOR, delays, worker, *numbers, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -48,10 +48,11 @@ OTHER: dict[str, tuple[str, object]] = {
     "rooms_max": ("7", 7),
     "digest_ticks": ("0", 0),
     "drain_s": ("2.5", 2.5),
+    "watchdog_s": ("0", 0.0),
     "workers": ("1", 1),
     "log_format": ("JSON", "json"),
     "log_level": ("debug", "debug"),
-    "worker": ("5,6,7", Inherited(5, 6, 7)),
+    "worker": ("5,6,8,9,7", Inherited(5, 6, 8, 9, 7)),
 }
 
 
@@ -96,6 +97,8 @@ WRONG = [
     ("connections_max", "0", "from 1"),
     ("digest_ticks", "-1", "from 0"),
     ("drain_s", "nan", "number of seconds"),
+    ("watchdog_s", "inf", "number of seconds"),
+    ("watchdog_s", "-1", "from 0 to 3600"),
     ("poll_wait_s", "21", "from 0.1 to 20"),
     ("poll_wait_s", "0", "from 0.1 to 20"),
     ("connection_lifetime_s", "-1", "from 0 to 86400"),
@@ -105,7 +108,7 @@ WRONG = [
     ("log_format", "xml", "text or json"),
     ("log_level", "trace", "debug or info"),
     ("worker", "5", "only the supervisor"),
-    ("worker", "5,6", "LISTENER,LIFELINE,NUMBER"),
+    ("worker", "5,6", "LISTENER,LIFELINE,PAGE,STACKS,NUMBER"),
     ("workers", "0", "from 1 to 64"),
     ("workers", "65", "from 1 to 64"),
 ]

@@ -169,8 +169,8 @@ def test_a_worker_inherits_neither_input_nor_more_than_it_was_told() -> None:
 listener = adopt(inherited)
 say("input", repr(sys.stdin.read()))
 open_fds = [fd for fd in range(64) if os.path.exists(f"/dev/fd/{{fd}}")]
-say("open", sorted(set(open_fds) - {{0, 1, 2, *inherited[:2]}}))
-say("inheritable", [fd for fd in inherited[:2] if os.get_inheritable(fd)])
+say("open", sorted(set(open_fds) - {{0, 1, 2, *inherited[:4]}}))
+say("inheritable", [fd for fd in inherited[:4] if os.get_inheritable(fd)])
 """
     with supervised(worker) as running:
         assert running.end() == 0
