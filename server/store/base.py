@@ -15,9 +15,11 @@ and answers with what the follower missed otherwise. So a follower that was only
 nothing. If the journal ends below what the follower holds (the store lost its tail), the follower's
 own last records are written again first, under their old epochs.
 
-**Crashes are counted.** `recoveries` is how many times running a room was acquired from an owner
-that had not released it, while the journal grew by less than `RECOVERY_TICKS` since the first of
-them; 0 when the owner before had released it, or there was none. Who acquires decides what follows.
+**Crashes are counted.** `recoveries` is how many times running a room was acquired from another
+owner that had not released it, while the journal grew by less than `RECOVERY_TICKS` since the first
+of them; 0 when the owner before had released it, or there was none. An owner that acquires its own
+room again (the answer before was lost) leaves the count as it is, and so does a `blameless` call:
+the old owner died of something else than this room. Who acquires decides what follows.
 
 **The journal has no hole.** The first record of a room may have any tick from 1; each later one
 has the tick after the last. Anything else is refused with `OutOfOrder`. The same record again
@@ -44,7 +46,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -60,6 +62,10 @@ RECOVERY_TICKS = 5
 Rows that kill their process kill the next one at the same tick; more than this would put rooms
 aside whose machines die one after another, since a takeover takes three ticks.
 """
+
+
+REASON_CHARS_MAX = 2_000
+"""A sentence, the hook and place of a failure, and a short traceback."""
 
 
 class StoreUnavailable(StoreError):
@@ -192,7 +198,11 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class RoomEntry:
-    """A line of the list of rooms; `tick` is the last committed (0: none), `owner` "" for none."""
+    """A line of the list of rooms; `tick` is the last committed (0: none), `owner` "" for none.
+
+    `reason` says why the room has its status, as `set_status` was told; `since_ms` is the store's
+    wall clock at that call, 0 for a room whose status was never set.
+    """
 
     room: str
     meta: bytes
@@ -200,6 +210,8 @@ class RoomEntry:
     tick: int
     owner: str
     status: Status
+    reason: str = ""
+    since_ms: int = field(default=0, compare=False)
 
 
 class Store(Protocol):
@@ -231,14 +243,16 @@ class Store(Protocol):
         """
         ...
 
-    async def acquire(self, room: str, owner: str) -> Loaded:
+    async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         """Become the owner under a new epoch (`Loaded.epoch`); raise `NoSuchRoom`.
 
         The status stays what it was: the new owner decides what to do with a sleeping room.
         """
         ...
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         """Become the owner if `held` is all there is, else say what was missed; raise `NoSuchRoom`.
 
         It succeeds where the room's epoch is `held.epoch` and its last tick `held.tick`, and where
@@ -279,8 +293,10 @@ class Store(Protocol):
         """
         ...
 
-    async def set_status(self, room: str, epoch: int, status: Status) -> None:
-        """Change the status; raise `NoSuchRoom` or `Fenced`.
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str = "") -> None:
+        """Change the status and say why; raise `NoSuchRoom` or `Fenced`.
+
+        Of the reason, the first `REASON_CHARS_MAX` characters are kept.
 
         CLOSED drops journal and checkpoints, keeps the result and is final; closing again with the
         same epoch does nothing.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from server.store.base import (
+    REASON_CHARS_MAX,
     Append,
     Checkpoint,
     Fenced,
@@ -30,7 +31,7 @@ from server.store.base import (
     check_owner,
     check_room,
 )
-from server.store.succeeding import counted, next_epoch
+from server.store.succeeding import Crashes, next_epoch
 from shared.errors import StoreError
 
 
@@ -40,12 +41,30 @@ class _Room:
     epoch: int = 0
     owner: str = ""
     status: Status = Status.LIVE
+    reason: str = ""
+    since_ms: int = 0
     tick: int = 0
-    recoveries: int = 0
-    # The tick at which the first of these recoveries was counted.
-    counted_at: int = 0
+    crashes: Crashes = field(default_factory=Crashes)
     records: dict[int, Record] = field(default_factory=dict[int, Record])
     checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+
+    @property
+    def recoveries(self) -> int:
+        """How many owners running crashed."""
+        return self.crashes.count
+
+    def entry(self, room: str) -> RoomEntry:
+        """Return the room's line in the list."""
+        return RoomEntry(
+            room,
+            self.meta,
+            self.epoch,
+            self.tick,
+            self.owner,
+            self.status,
+            self.reason,
+            self.since_ms,
+        )
 
     def loaded(self, room: str) -> Loaded:
         """Return what the room is rebuilt from, as `Loaded` says."""
@@ -68,11 +87,9 @@ class _Room:
             missed = ()
         return Tail(self.epoch, self.tick, self.owner, self.status, missed)
 
-    def change_hands(self, owner: str, wall_ms: int) -> None:
+    def change_hands(self, owner: str, wall_ms: int, *, blameless: bool) -> None:
         """Give the room a new epoch and this owner; count it if the one before crashed."""
-        self.recoveries, self.counted_at = counted(
-            self.owner, self.recoveries, self.counted_at, self.tick
-        )
+        self.crashes = self.crashes.after(self.owner, owner, self.tick, blameless=blameless)
         last = self.records.get(self.tick)
         self.epoch = next_epoch(self.epoch, last.epoch if last else 0, wall_ms)
         self.owner = owner
@@ -107,18 +124,20 @@ class MemoryStore:
     async def rooms(self) -> list[RoomEntry]:
         self._check_open()
         return [
-            RoomEntry(room, kept.meta, kept.epoch, kept.tick, kept.owner, kept.status)
+            kept.entry(room)
             for room, kept in sorted(self._rooms.items())
             if kept.status is not Status.CLOSED
         ]
 
-    async def acquire(self, room: str, owner: str) -> Loaded:
+    async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_owner(owner)
         kept = self._room(room)
-        kept.change_hands(owner, self._wall_ms())
+        kept.change_hands(owner, self._wall_ms(), blameless=blameless)
         return kept.loaded(room)
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         check_owner(owner)
         check_held(held)
         kept = self._room(room)
@@ -130,7 +149,7 @@ class MemoryStore:
             kept.records[record.tick] = record
             kept.tick = record.tick
         kept.epoch = max(kept.epoch, held.epoch)
-        kept.change_hands(owner, self._wall_ms())
+        kept.change_hands(owner, self._wall_ms(), blameless=blameless)
         return Taken(kept.epoch, kept.recoveries)
 
     async def tail(self, room: str, tick: int) -> Tail:
@@ -157,7 +176,7 @@ class MemoryStore:
             for trimmed in [each for each in kept.records if each <= older[0].tick]:
                 del kept.records[trimmed]
 
-    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str = "") -> None:
         check_room(room)
         self._check_open()
         closed = self._rooms.get(room)
@@ -165,6 +184,7 @@ class MemoryStore:
             return
         kept = self._owned(room, epoch)
         kept.status = status
+        kept.reason, kept.since_ms = reason[:REASON_CHARS_MAX], self._wall_ms()
         if status is Status.CLOSED:
             kept.records.clear()
             kept.checkpoints.clear()
@@ -172,7 +192,7 @@ class MemoryStore:
     async def release(self, room: str, epoch: int) -> None:
         kept = self._owned(room, epoch)
         kept.owner = ""
-        kept.recoveries = 0
+        kept.crashes = Crashes()
 
     async def result(self, room: str) -> bytes | None:
         check_room(room)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from server.store.base import (
+    REASON_CHARS_MAX,
     Append,
     Held,
     Loaded,
@@ -106,23 +107,25 @@ class RedisStore:
         with self._call():
             return await self._rooms.rooms()
 
-    async def acquire(self, room: str, owner: str) -> Loaded:
+    async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_room(room)
         check_owner(owner)
         with self._call():
-            # First of all, since an acquire that is repeated is counted as a crash.
+            # First of all: where the replicas stay away, no room changes hands in vain.
             await self._journal.assure(self._key(room))
-            loaded, tick = await self._rooms.acquire(room, owner)
+            loaded, tick = await self._rooms.acquire(room, owner, blameless=blameless)
             self._journal.acquired(room, loaded.epoch, tick, owner)
             await self._journal.assure(self._key(room))
             return loaded
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         check_room(room)
         check_owner(owner)
         check_held(held)
         with self._call():
-            return await self._takeovers.take_over(room, owner, held)
+            return await self._takeovers.take_over(room, owner, held, blameless=blameless)
 
     async def tail(self, room: str, tick: int) -> Tail:
         check_room(room)
@@ -146,10 +149,10 @@ class RedisStore:
         with self._call():
             await self._rooms.checkpoint(room, epoch, tick, blob)
 
-    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str = "") -> None:
         check_room(room)
         with self._call():
-            await self._rooms.set_status(room, epoch, status)
+            await self._rooms.set_status(room, epoch, status, reason[:REASON_CHARS_MAX])
             await self._journal.assure(self._key(room))
             if status is Status.CLOSED:
                 self._journal.rooms.forget(room)

@@ -68,10 +68,25 @@ def checkpoint_range(answer: Answer) -> CheckpointRange | None:
 def read_entry(address: Address, room: str, answer: Answer) -> RoomEntry:
     """The answer of `entry`; raise `StoreCorrupt` where the room is damaged."""
     match answer:
-        case [_, bytes(meta), bytes(epoch), bytes(tick), bytes(owner), bytes(status)]:
-            name = owner.decode("utf-8", "replace")
+        case [
+            _,
+            bytes(meta),
+            bytes(epoch),
+            bytes(tick),
+            bytes(owner),
+            bytes(status),
+            bytes(reason),
+            bytes(since),
+        ]:
             return RoomEntry(
-                room, meta, int(epoch), int(tick), name, _status(address, room, status)
+                room,
+                meta,
+                int(epoch),
+                int(tick),
+                owner.decode("utf-8", "replace"),
+                _status(address, room, status),
+                reason.decode("utf-8", "replace"),
+                int(since) if since.isdigit() else 0,
             )
         case _:
             raise damaged(address, room, OTHERWISE)

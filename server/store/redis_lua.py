@@ -21,13 +21,14 @@ local function number(n) return string.format('%.0f', n) end
 READING = """
 local function room_at(key)
   local f = redis.call('HMGET', key, 'status', 'epoch', 'meta', 'owner', 'resulted',
-    'recoveries', 'counted_at')
+    'recoveries', 'counted_at', 'reason', 'since')
   if f[1] == 'closed' or not (f[1] or f[2] or f[3] or f[4]) then return nil, {'gone'} end
   if not (f[1] and f[2] and f[3] and f[4] and string.match(f[2], '^%d+$')) then
     return nil, {'corrupt', 'its fields are incomplete'}
   end
   return {status = f[1], epoch = tonumber(f[2]), meta = f[3], owner = f[4], resulted = f[5],
-    recoveries = tonumber(f[6]) or 0, counted_at = tonumber(f[7]) or 0}
+    recoveries = tonumber(f[6]) or 0, counted_at = tonumber(f[7]) or 0,
+    reason = f[8] or '', since = f[9] or '0'}
 end
 local function last_of(key, room)
   local entry = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
@@ -61,7 +62,7 @@ end
 # The entry fences every older owner's XADD from here on, whichever connection it comes by. It is
 # written first, so that a Redis without memory refuses before anything has changed.
 _HANDING = """
-local function hand_to(owner, room, last, now)
+local function hand_to(owner, room, last, now, blameless)
   if not now then
     local time = redis.call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -69,6 +70,8 @@ local function hand_to(owner, room, last, now)
   room.epoch = math.max(room.epoch + 1, last.epoch + 1, now)
   if room.owner == '' then
     room.recoveries, room.counted_at = 0, 0
+  elseif room.owner == owner or blameless == '1' then
+    -- Nobody crashed, or not of this room.
   elseif room.recoveries > 0 and last.tick - room.counted_at < TICKS then
     room.recoveries = room.recoveries + 1
   else

@@ -50,10 +50,11 @@ class RedisRooms:
         entries = await asyncio.gather(*map(self._entry, sorted(_rooms(found))))
         return [entry for entry in entries if entry is not None]
 
-    async def acquire(self, room: str, owner: str) -> tuple[Loaded, int]:
+    async def acquire(self, room: str, owner: str, *, blameless: bool) -> tuple[Loaded, int]:
         """As `Store.acquire`, and the last committed tick."""
-        wall_ms = "" if self._wall_ms is None else self._wall_ms()
-        answer = await self._run(self._scripts.acquire, room, 0, owner, wall_ms)
+        answer = await self._run(
+            self._scripts.acquire, room, 0, owner, self._now_ms(), int(blameless)
+        )
         if has_result(answer):
             await self.list_result(room)
         return read_loaded(self._address, room, answer)
@@ -71,8 +72,10 @@ class RedisRooms:
                 f"{expected.most}"
             )
 
-    async def set_status(self, room: str, epoch: int, status: Status) -> None:
-        await self._run(self._scripts.set_status, room, epoch, epoch, status.value)
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str) -> None:
+        await self._run(
+            self._scripts.set_status, room, epoch, epoch, status.value, reason, self._now_ms()
+        )
         if status is Status.CLOSED:
             await self._client.command("SREM", self._address.key("rooms"), room)
 
@@ -98,6 +101,9 @@ class RedisRooms:
         when = await self._client.command("HGET", key, "resulted")
         if isinstance(when, bytes):
             await self._client.command("ZADD", self._address.key("results"), "NX", when, room)
+
+    def _now_ms(self) -> Argument:
+        return "" if self._wall_ms is None else self._wall_ms()
 
     async def _entry(self, room: str) -> RoomEntry | None:
         """A line of the list; a damaged room is in it, so that whoever takes it up hears why."""

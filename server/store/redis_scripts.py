@@ -2,8 +2,8 @@
 
 Each script is about one room, whose keys are its KEYS, in this order, as many as it needs:
 ```
-room     hash    meta epoch owner status recoveries counted_at, and result resulted (microseconds)
-                 once there is one
+room     hash    meta epoch owner status recoveries counted_at, reason and since (ms) of its status,
+                 and result resulted (microseconds) once there is one
 journal  stream  <epoch>-<tick> d <record>, and per acquire <epoch>-0 base <tick> owner <name>
 newest   hash    epoch tick blob of the newest checkpoint
 older    hash    the same of the one before it
@@ -36,7 +36,8 @@ local room, no = room_at(KEYS[1])
 if not room then return no end
 local last, no = last_of(KEYS[2], room)
 if not last then return no end
-return {'ok', room.meta, number(room.epoch), number(last.tick), room.owner, room.status}
+return {'ok', room.meta, number(room.epoch), number(last.tick), room.owner, room.status,
+  room.reason, room.since}
 """
 
 _LOAD = """
@@ -52,7 +53,7 @@ local room, no = room_at(KEYS[1])
 if not room then return no end
 local last, no = last_of(KEYS[2], room)
 if not last then return no end
-hand_to(ARGV[1], room, last, tonumber(ARGV[2]))
+hand_to(ARGV[1], room, last, tonumber(ARGV[2]), ARGV[3])
 return loaded(room, last)
 """
 
@@ -66,7 +67,7 @@ if not last then return no end
 local held = {epoch = tonumber(ARGV[3]), tick = tonumber(ARGV[4])}
 local lost = held.tick - last.tick
 local at = #ARGV + 1 - 2 * lost
-if math.max(room.epoch, last.epoch) > held.epoch or lost < 0 or at < 5
+if math.max(room.epoch, last.epoch) > held.epoch or lost < 0 or at < 6
   or (lost > 0 and tonumber(ARGV[at]) < last.epoch) then
   return tail(room, last, held.tick)
 end
@@ -75,7 +76,7 @@ for n = at, #ARGV, 2 do
   redis.call('XADD', KEYS[2], id_of(last.epoch, last.tick), 'd', ARGV[n + 1])
 end
 room.epoch = math.max(room.epoch, held.epoch)
-hand_to(ARGV[1], room, last, tonumber(ARGV[2]))
+hand_to(ARGV[1], room, last, tonumber(ARGV[2]), ARGV[5])
 return {'ok', number(room.epoch), number(room.recoveries), room.resulted and '1' or ''}
 """
 
@@ -197,7 +198,12 @@ local room, no = room_at(KEYS[1])
 if not room then return no end
 no = fence(tonumber(ARGV[1]), room.epoch)
 if no then return no end
-redis.call('HSET', KEYS[1], 'status', ARGV[2])
+local since = ARGV[4]
+if since == '' then
+  local time = redis.call('TIME')
+  since = number(time[1] * 1000 + math.floor(time[2] / 1000))
+end
+redis.call('HSET', KEYS[1], 'status', ARGV[2], 'reason', ARGV[3], 'since', since)
 if ARGV[2] == 'closed' then
   redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
   redis.call('HDEL', KEYS[1], 'meta', 'owner')

@@ -35,18 +35,20 @@ class Takeovers:
         self._wall_ms = wall_ms
         self._listed = listed
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool
+    ) -> Taken | Tail:
         """As `Store.take_over`; nothing changes hands while the replicas asked for are away.
 
         Their absence would otherwise look like an owner's death to each follower in turn, and the
         room like one that kills its owners.
         """
         await self._journal.assure(self._address.room_key(room, "room"))
-        found = await self._try(room, owner, held, ())
+        found = await self._try(room, owner, held, blameless)
         lost = held.tick - found.tick if isinstance(found, Tail) else 0
         if 0 < lost <= len(held.recent):
             pairs = (part for each in held.recent for part in (each.epoch, each.record))
-            found = await self._try(room, owner, held, tuple(pairs))
+            found = await self._try(room, owner, held, blameless, *pairs)
         return found
 
     async def tail(self, room: str, tick: int) -> Tail:
@@ -58,11 +60,18 @@ class Takeovers:
         return found
 
     async def _try(
-        self, room: str, owner: str, held: Held, pairs: tuple[int | bytes, ...]
+        self, room: str, owner: str, held: Held, blameless: bool, *pairs: int | bytes
     ) -> Taken | Tail:
         wall_ms = "" if self._wall_ms is None else self._wall_ms()
         answer = await self._run(
-            self._scripts.take_over, room, owner, wall_ms, held.epoch, held.tick, *pairs
+            self._scripts.take_over,
+            room,
+            owner,
+            wall_ms,
+            held.epoch,
+            held.tick,
+            int(blameless),
+            *pairs,
         )
         found = read_takeover(self._address, room, held.tick, answer)
         if isinstance(found, Taken):

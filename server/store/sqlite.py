@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 from server.store.base import (
+    REASON_CHARS_MAX,
     Append,
     Held,
     Loaded,
@@ -117,16 +118,22 @@ class SqliteStore:
     async def rooms(self) -> list[RoomEntry]:
         return await self._in_thread(self._opened().rooms)
 
-    async def acquire(self, room: str, owner: str) -> Loaded:
+    async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_room(room)
         check_owner(owner)
-        return await self._in_thread(self._opened().acquire, room, owner, self._wall_ms())
+        wall_ms = self._wall_ms()
+        return await self._in_thread(self._opened().acquire, room, owner, wall_ms, blameless)
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         check_room(room)
         check_owner(owner)
         check_held(held)
-        return await self._in_thread(self._opened().take_over, room, owner, held, self._wall_ms())
+        wall_ms = self._wall_ms()
+        return await self._in_thread(
+            self._opened().take_over, room, owner, held, wall_ms, blameless
+        )
 
     async def tail(self, room: str, tick: int) -> Tail:
         check_room(room)
@@ -151,9 +158,12 @@ class SqliteStore:
         check_room(room)
         await self._in_thread(self._opened().checkpoint, room, epoch, tick, blob)
 
-    async def set_status(self, room: str, epoch: int, status: Status) -> None:
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str = "") -> None:
         check_room(room)
-        await self._in_thread(self._opened().set_status, room, epoch, status)
+        wall_ms = self._wall_ms()
+        await self._in_thread(
+            self._opened().set_status, room, epoch, status, reason[:REASON_CHARS_MAX], wall_ms
+        )
 
     async def release(self, room: str, epoch: int) -> None:
         check_room(room)

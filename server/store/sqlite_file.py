@@ -31,7 +31,7 @@ from server.store.base import (
     Tail,
     Taken,
 )
-from server.store.succeeding import counted, next_epoch
+from server.store.succeeding import Crashes, next_epoch
 from shared.errors import LocalError, StoreError
 
 _ROOM = """
@@ -41,7 +41,7 @@ SELECT id, epoch, status,
 """
 _ROOMS = """
 SELECT name, meta, epoch, coalesce((SELECT max(tick) FROM journal WHERE room = room.id), 0),
-       owner, status
+       owner, status, reason, since_ms
   FROM room WHERE status <> 'closed' ORDER BY name
 """
 _INSERT = "INSERT INTO journal (room, tick, epoch, record) VALUES (?, ?, ?, ?)"
@@ -54,6 +54,7 @@ _AT = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick = ?"
 _AFTER = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick > ? ORDER BY tick"
 _CHECKPOINTS = "SELECT epoch, tick, blob FROM checkpoint WHERE room = ? ORDER BY tick DESC LIMIT 2"
 _KEEP = "INSERT OR REPLACE INTO checkpoint (room, tick, epoch, blob) VALUES (?, ?, ?, ?)"
+_STATUS = "UPDATE room SET status = ?, reason = ?, since_ms = ? WHERE id = ?"
 _RESULT = "INSERT OR IGNORE INTO result (room, bytes) VALUES (?, ?)"
 
 
@@ -89,17 +90,21 @@ class SqliteFile:
     def rooms(self) -> list[RoomEntry]:
         with self._transaction("DEFERRED"):
             return [
-                RoomEntry(room, meta, epoch, tick, owner, Status(status))
-                for room, meta, epoch, tick, owner, status in self._db.execute(_ROOMS)
+                RoomEntry(room, meta, epoch, tick, owner, Status(status), reason, since_ms)
+                for room, meta, epoch, tick, owner, status, reason, since_ms in self._db.execute(
+                    _ROOMS
+                )
             ]
 
-    def acquire(self, room: str, owner: str, wall_ms: int) -> Loaded:
+    def acquire(self, room: str, owner: str, wall_ms: int, blameless: bool) -> Loaded:
         with self._transaction():
             row = self._room(room)
-            taken = self._change_hands(row, owner, wall_ms)
+            taken = self._change_hands(row, owner, wall_ms, blameless)
             return self._loaded(room, row._replace(epoch=taken.epoch))
 
-    def take_over(self, room: str, owner: str, held: Held, wall_ms: int) -> Taken | Tail:
+    def take_over(
+        self, room: str, owner: str, held: Held, wall_ms: int, blameless: bool
+    ) -> Taken | Tail:
         with self._transaction():
             row = self._room(room)
             lost = [record for record in held.recent if record.tick > row.tick]
@@ -110,7 +115,7 @@ class SqliteFile:
                 _INSERT, [(row.id, each.tick, each.epoch, each.record) for each in lost]
             )
             row = row._replace(epoch=max(row.epoch, held.epoch), tick=held.tick)
-            return self._change_hands(row, owner, wall_ms)
+            return self._change_hands(row, owner, wall_ms, blameless)
 
     def tail(self, room: str, tick: int) -> Tail:
         with self._transaction("DEFERRED"):
@@ -145,7 +150,7 @@ class SqliteFile:
                 self._db.execute("DELETE FROM checkpoint WHERE room = ? AND tick < ?", where)
                 self._db.execute("DELETE FROM journal WHERE room = ? AND tick <= ?", where)
 
-    def set_status(self, room: str, epoch: int, status: Status) -> None:
+    def set_status(self, room: str, epoch: int, status: Status, reason: str, wall_ms: int) -> None:
         with self._transaction():
             closed = self._db.execute(_ROOM, (room,)).fetchone()
             if closed and status is Status.CLOSED:
@@ -153,7 +158,7 @@ class SqliteFile:
                 if row.status == status and row.epoch == epoch:
                     return
             row = self._owned(room, epoch)
-            self._db.execute("UPDATE room SET status = ? WHERE id = ?", (status.value, row.id))
+            self._db.execute(_STATUS, (status.value, reason, wall_ms, row.id))
             if status is Status.CLOSED:
                 self._db.execute("DELETE FROM journal WHERE room = ?", (row.id,))
                 self._db.execute("DELETE FROM checkpoint WHERE room = ?", (row.id,))
@@ -209,17 +214,17 @@ class SqliteFile:
         if epoch != epoch_now:
             raise Fenced(room, epoch, epoch_now)
 
-    def _change_hands(self, row: _Row, owner: str, wall_ms: int) -> Taken:
+    def _change_hands(self, row: _Row, owner: str, wall_ms: int, blameless: bool) -> Taken:
         """Give the room a new epoch and this owner; count it if the one before crashed."""
-        before, count, counted_at = self._db.execute(_HOLDER, (row.id,)).fetchone()
-        count, counted_at = counted(before, count, counted_at, row.tick)
+        before, *crashed = self._db.execute(_HOLDER, (row.id,)).fetchone()
+        crashes = Crashes(*crashed).after(before, owner, row.tick, blameless=blameless)
         last = self._db.execute(_AT, (row.id, row.tick)).fetchone()
         epoch = next_epoch(row.epoch, last[0] if last else 0, wall_ms)
         self._db.execute(
             "UPDATE room SET epoch = ?, owner = ? WHERE id = ?", (epoch, owner, row.id)
         )
-        self._db.execute(_COUNT, (row.id, count, counted_at))
-        return Taken(epoch, count)
+        self._db.execute(_COUNT, (row.id, crashes.count, crashes.first_at))
+        return Taken(epoch, crashes.count)
 
     def _tail(self, row: _Row, tick: int) -> Tail:
         records = tuple(Record(*each) for each in self._db.execute(_AFTER, (row.id, tick)))

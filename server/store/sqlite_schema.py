@@ -1,7 +1,7 @@
 """The format of a SQLite store's file, now and before, and the way from the one to the other.
 
 A file of an older format is brought up when it is opened, in one transaction, by what was added
-since; a step adds tables and leaves those that are there as they are.
+since; a step adds to what is there and takes nothing away that is not copied first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 APPLICATION_ID = 0x484F4C44
 """`PRAGMA application_id` of every file of ours: HOLD."""
 
-FORMAT = 2
+FORMAT = 3
 """`PRAGMA user_version`: raised whenever an older Holdfast could not read the file."""
 
 _FIRST = """
@@ -39,7 +39,12 @@ CREATE TABLE recovery (
 );
 """
 
-_STEPS = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE room ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE room ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;
+"""
+
+_STEPS = (_FIRST, _SECOND, _THIRD)
 
 
 def schema(version: int = FORMAT) -> str:

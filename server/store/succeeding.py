@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from server.store.base import RECOVERY_TICKS
 
 
@@ -13,10 +15,19 @@ def next_epoch(stored: int, journaled: int, wall_ms: int) -> int:
     return max(stored + 1, journaled + 1, wall_ms)
 
 
-def counted(owner: str, recoveries: int, counted_at: int, tick: int) -> tuple[int, int]:
-    """Return recoveries and the tick of the first, after an acquire from `owner` at `tick`."""
-    if not owner:
-        return 0, 0
-    if recoveries and tick - counted_at < RECOVERY_TICKS:
-        return recoveries + 1, counted_at
-    return 1, tick
+@dataclass(frozen=True, slots=True)
+class Crashes:
+    """How many owners running crashed, and the tick at which the first of them did."""
+
+    count: int = 0
+    first_at: int = 0
+
+    def after(self, old: str, new: str, tick: int, *, blameless: bool) -> Crashes:
+        """Return the crashes once `new` has acquired the room from `old` at `tick`."""
+        if not old:
+            return Crashes()
+        if old == new or blameless:
+            return self
+        if self.count and tick - self.first_at < RECOVERY_TICKS:
+            return Crashes(self.count + 1, self.first_at)
+        return Crashes(1, tick)

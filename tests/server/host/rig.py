@@ -54,9 +54,9 @@ class MoodyStore(MemoryStore):
         self._mood()
         return await super().load(room)
 
-    async def acquire(self, room: str, owner: str) -> Loaded:
+    async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         self._mood()
-        return await super().acquire(room, owner)
+        return await super().acquire(room, owner, blameless=blameless)
 
     async def create(self, room: str, meta: bytes) -> None:
         await self.answering.wait()

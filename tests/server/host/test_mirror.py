@@ -13,6 +13,7 @@ from server.core.room import SeatRequest
 from server.host.mirror import REPEAT_S
 from server.store.base import Held, Record, Taken
 from server.store.exchange import Gap, NewEpoch, Released
+from server.store.succeeding import Crashes
 from shared.messages import Status
 from tests.server.core.yard import nonce
 from tests.server.host.pair import Lossy, Two, hears, two
@@ -264,7 +265,7 @@ def test_owners_that_get_nowhere_are_given_longer_and_longer() -> None:
             held = Held(both.copy.epoch, both.copy.match.tick)
             taken = await both.one.store.take_over(both.room.id, "luckless", held)
             assert isinstance(taken, Taken)
-            both.one.store._rooms[both.room.id].recoveries = 0
+            both.one.store._rooms[both.room.id].crashes = Crashes()
             both.one.exchange.tell(
                 [(both.room.id, NewEpoch(taken.epoch, both.copy.match.tick, "luckless"))]
             )

@@ -31,9 +31,11 @@ class FarStore(MoodyStore):
         await asyncio.sleep(self.load_s)
         return await super().load(room)
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         self.called()
-        answer = await super().take_over(room, owner, held)
+        answer = await super().take_over(room, owner, held, blameless=blameless)
         self.taken[room] += isinstance(answer, Taken)
         if self.loses():
             raise StoreUnavailable("the answer was lost")

@@ -14,6 +14,7 @@ from server.host.room_host import RoomHost
 from server.host.succession import FAILED, RECOVERIES_MAX
 from server.store.base import RECOVERY_TICKS, Held, Loaded, Record, Status, Taken
 from server.store.exchange import Ended, Gap, NewEpoch, News
+from server.store.succeeding import Crashes
 from shared.errors import CloseCode, RemoteError
 from tests.server.core.yard import Yard, nonce
 from tests.server.host.rig import MoodyStore, Rig, join, player
@@ -151,8 +152,8 @@ def test_followers_of_a_room_that_kills_its_owners_close_it_to_their_players() -
         followed = await two.host.reach(room.id)
         assert followed is not None
         await one.ticks(room, 3)
-        one.store._rooms[room.id].recoveries = RECOVERIES_MAX - 1
-        one.store._rooms[room.id].counted_at = one.store.committed(room.id)
+        crashes = Crashes(RECOVERIES_MAX - 1, one.store.committed(room.id))
+        one.store._rooms[room.id].crashes = crashes
         await one.kill()
         await one.seconds(0.5)
         assert followed.over == (CloseCode.GAME_FAILED, FAILED)
@@ -229,7 +230,7 @@ def test_a_sleeping_room_that_has_killed_too_many_is_put_aside_instead_of_woken(
         room, last = await asleep(rig)
         kept = rig.store._rooms[room.id]
         # It slept, but its last owner died before it could say that it has none.
-        kept.owner, kept.recoveries, kept.counted_at = "host-1", RECOVERIES_MAX - 1, last
+        kept.owner, kept.crashes = "host-9", Crashes(RECOVERIES_MAX - 1, last)
         with pytest.raises(RemoteError) as raised:
             await rig.host.reach(room.id)
         assert raised.value.code is CloseCode.GAME_FAILED

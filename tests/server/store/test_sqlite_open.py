@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from server.store import sqlite_open
-from server.store.base import Loaded, StoreCorrupt, StoreTooNew, StoreUnavailable
+from server.store.base import Loaded, Status, StoreCorrupt, StoreTooNew, StoreUnavailable
 from server.store.sqlite import SqliteStore
-from tests.server.store.backends import ROOM, WallClock, committed, owned
+from server.store.sqlite_schema import FORMAT, schema
+from tests.server.store.backends import META, ROOM, WallClock, committed, owned
 
 Spoil = Callable[[Path], None]
 
@@ -103,7 +104,11 @@ async def test_what_a_crash_left_aside_is_made_anew(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "error", "says"),
     [
-        (sql("PRAGMA user_version = 3"), StoreTooNew, r"format 3, this one knows 2\): update"),
+        (
+            sql("PRAGMA user_version = 9"),
+            StoreTooNew,
+            rf"format 9, this one knows {FORMAT}\): update",
+        ),
         (sql("PRAGMA user_version = 0"), StoreCorrupt, "format 0 was never used"),
         (sql("DROP TABLE result"), StoreCorrupt, "tables are not those"),
         (sql("PRAGMA user_version = 1"), StoreCorrupt, "tables are not those"),
@@ -135,13 +140,26 @@ def test_a_file_that_cannot_be_used_is_named_and_left_as_it_was(
     assert path.read_bytes() == before
 
 
-def test_a_file_of_the_first_format_is_brought_up_with_all_that_is_in_it(path: Path) -> None:
-    loaded = asyncio.run(filled(path))
-    sql("DROP TABLE recovery; PRAGMA user_version = 1")(path)
-    assert asyncio.run(opened(path)) == loaded
+@pytest.mark.parametrize("version", range(1, FORMAT))
+def test_a_file_of_an_older_format_is_brought_up_with_all_that_is_in_it(
+    path: Path, version: int
+) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    assert asyncio.run(opened(path)) == loaded
+        connection.executescript(schema(version))
+        connection.execute(
+            "INSERT INTO room (name, meta, epoch, owner, status) VALUES (?, ?, 7, 'a', 'asleep')",
+            (ROOM, META),
+        )
+        connection.execute("INSERT INTO checkpoint (room, tick, epoch, blob) VALUES (1, 1, 7, 'c')")
+        connection.execute("INSERT INTO journal (room, tick, epoch, record) VALUES (1, 2, 7, 'r')")
+        connection.commit()
+    for _ in range(2):
+        loaded = asyncio.run(opened(path))
+        assert (loaded.meta, loaded.epoch, loaded.status) == (META, 7, Status.ASLEEP)
+        assert [each.tick for each in loaded.checkpoints] == [1]
+        assert [each.tick for each in loaded.records] == [2]
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
 
 
 def test_a_truncated_file_is_refused_and_not_shortened_further(path: Path) -> None:

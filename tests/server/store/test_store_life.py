@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.store.base import (
+    REASON_CHARS_MAX,
     Append,
     Checkpoint,
     NoSuchRoom,
@@ -14,7 +15,7 @@ from server.store.base import (
     Store,
     StoreUnavailable,
 )
-from tests.server.store.backends import META, ROOM, committed, entry, kinds, owned, ticks
+from tests.server.store.backends import META, ROOM, WallClock, committed, entry, kinds, owned, ticks
 
 
 async def test_the_two_newest_checkpoints_stay_and_the_journal_starts_behind_the_older(
@@ -88,6 +89,20 @@ async def test_a_status_is_kept_and_judges_nothing_but_closing(store: Store) -> 
     await store.set_status(ROOM, epoch, Status.QUARANTINED)
     await committed(store, epoch, range(1, 3))
     assert await ticks(store) == [1, 2]
+
+
+async def test_a_status_says_why_and_since_when(store: Store, clock: WallClock) -> None:
+    epoch = await owned(store)
+    why = "step raised ZeroDivisionError at game.py:41, tick 7 é"
+    clock.now_ms = 77_000
+    await store.set_status(ROOM, epoch, Status.QUARANTINED, why)
+    (listed,) = await store.rooms()
+    assert listed == RoomEntry(ROOM, META, epoch, 0, "a", Status.QUARANTINED, why)
+    assert listed.since_ms == 77_000
+    await store.set_status(ROOM, epoch, Status.LIVE)
+    assert [each.reason for each in await store.rooms()] == [""]
+    await store.set_status(ROOM, epoch, Status.QUARANTINED, "x" * (REASON_CHARS_MAX + 1))
+    assert [len(each.reason) for each in await store.rooms()] == [REASON_CHARS_MAX]
 
 
 async def test_a_closed_room_is_gone_but_for_its_result(store: Store) -> None:

@@ -179,19 +179,50 @@ async def test_crashes_are_counted_until_the_room_gets_far_or_is_released(store:
     await store.create(ROOM, META)
     assert (await store.acquire(ROOM, "a")).recoveries == 0
     assert (await store.acquire(ROOM, "b")).recoveries == 1
-    loaded = await store.acquire(ROOM, "b")
+    loaded = await store.acquire(ROOM, "c")
     assert loaded.recoveries == 2
     await committed(store, loaded.epoch, range(1, RECOVERY_TICKS))
-    taken = await store.take_over(ROOM, "c", Held(loaded.epoch, RECOVERY_TICKS - 1))
+    taken = await store.take_over(ROOM, "d", Held(loaded.epoch, RECOVERY_TICKS - 1))
     assert isinstance(taken, Taken)
     assert taken.recoveries == 3
     assert (await store.load(ROOM)).recoveries == 3
     await committed(store, taken.epoch, range(RECOVERY_TICKS, RECOVERY_TICKS + 1))
-    loaded = await store.acquire(ROOM, "d")
+    loaded = await store.acquire(ROOM, "e")
     assert loaded.recoveries == 1
     await store.release(ROOM, loaded.epoch)
     assert (await store.load(ROOM)).recoveries == 0
-    assert (await store.acquire(ROOM, "e")).recoveries == 0
+    assert (await store.acquire(ROOM, "f")).recoveries == 0
+
+
+async def test_an_owner_that_takes_its_own_room_again_counts_no_crash(store: Store) -> None:
+    """Its answers were lost, and it cannot know whether the room changed hands."""
+    epoch = await owned(store)
+    await committed(store, epoch, range(1, 3))
+    first = await store.take_over(ROOM, "b", Held(epoch, 2))
+    assert isinstance(first, Taken)
+    assert first.recoveries == 1
+    again = await store.take_over(ROOM, "b", Held(first.epoch, 2))
+    assert isinstance(again, Taken)
+    assert again.epoch > first.epoch
+    assert again.recoveries == 1
+    assert (await store.acquire(ROOM, "b")).recoveries == 1
+    # The next owner's death is another crash, at the same tick.
+    assert (await store.acquire(ROOM, "c")).recoveries == 2
+
+
+async def test_a_blameless_crash_is_not_counted_and_the_count_before_it_stays(
+    store: Store,
+) -> None:
+    await store.create(ROOM, META)
+    await store.acquire(ROOM, "a")
+    assert (await store.acquire(ROOM, "b", blameless=True)).recoveries == 0
+    assert (await store.acquire(ROOM, "c")).recoveries == 1
+    epoch = (await store.acquire(ROOM, "d", blameless=True)).epoch
+    await committed(store, epoch, range(1, 3))
+    taken = await store.take_over(ROOM, "e", Held(epoch, 2), blameless=True)
+    assert isinstance(taken, Taken)
+    assert taken.recoveries == 1
+    assert (await store.acquire(ROOM, "f")).recoveries == 2
 
 
 async def test_a_takeover_after_a_release_counts_nothing(store: Store) -> None:
