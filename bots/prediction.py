@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Any
 
-from shared.columns import encode_column
 from shared.fields import Field
 from shared.inputs import Input
+from shared.overflow import commit_column
 from shared.view import View
 
 from .interpolation import add, gap, move, moving
@@ -181,10 +181,10 @@ class Prediction:
         )
 
     def _step(self, row: Any, sample: Input) -> None:
-        """One tick, rounded as the server rounds what it commits."""
+        """One tick, rounded and clamped as the server does with what it commits."""
         assert self._view is not None
         self.rule(row, sample, self.dt, self._view)
         for name, spec in self._fields.items():
-            _, back = encode_column(spec, [getattr(row, name)], typed=False)
+            _, back = commit_column(spec, [getattr(row, name)], typed=False)
             if back is not None:
                 setattr(row, name, back[0])

@@ -1,6 +1,6 @@
 /** A field: its kind, its bounds, and its way to the wire and back. */
 
-import { BIT_MAX, ID_MAX, INTEGER_MAX } from "./limits.js";
+import { BIT_MAX, FIXED_WIRE_MAX, ID_MAX, INTEGER_MAX } from "./limits.js";
 import { Column } from "./msgpack.js";
 import { demand } from "./errors.js";
 
@@ -9,15 +9,19 @@ import { demand } from "./errors.js";
 /** @typedef {"fixed" | "angle" | "integer" | "f32" | "f64" | "text" | "flag" | "ref"} Kind */
 /**
  * `initial` is the default as a value. `scale` is 1 where the kind has none; `lo` and `hi` bound
- * the value.
+ * the value, and `overflow` says what the server makes of one beyond them: it clamps ("") or does
+ * what the word says.
  * @typedef {{
  *   bit: number, name: string, kind: Kind, owned: boolean, initial: FieldValue,
  *   scale: number, lo: number | null, hi: number | null, snap: number | null, table: number,
+ *   overflow: string,
  * }} Field
  */
 
 /** @type {Kind[]} */
 const KINDS = ["fixed", "angle", "integer", "f32", "f64", "text", "flag", "ref"];
+/** How many parameters behind the scale are numbers. @type {Partial<Record<Kind, number>>} */
+const BOUNDS = { fixed: 3, integer: 2, text: 1, ref: 1 };
 // Every row has these two; the last would reach a row's prototype.
 const RESERVED = ["id", "owner", "__proto__"];
 
@@ -46,7 +50,9 @@ function readField(wire) {
   const kind = KINDS[Number(number) - 1];
   demand(kind, `${name} is of an unknown kind`);
   const scaled = kind === "fixed" || kind === "angle";
-  const [lo, hi, snap] = (scaled ? parameters.slice(1) : parameters).map(numberOrNull);
+  const bounds = scaled ? parameters.slice(1) : parameters;
+  const [lo, hi, snap] = bounds.slice(0, BOUNDS[kind] ?? 0).map(numberOrNull);
+  const policy = bounds[BOUNDS[kind] ?? 0];
   /** @type {Field} */
   const field = {
     bit,
@@ -59,6 +65,7 @@ function readField(wire) {
     hi: null,
     scale: scaled ? (numberOrNull(parameters[0]) ?? 0) : 1,
     snap: null,
+    overflow: policy === "wrap" || policy === "fail" ? policy : "",
   };
   demand(field.scale > 0, `${name} has no scale`);
   if (kind === "fixed" || kind === "integer") {
@@ -164,12 +171,29 @@ function quantum({ kind, scale }, value) {
 }
 
 /**
- * A row's value as the server has it once its tick is committed.
+ * A row's value as the server has it once its tick is committed: rounded, and brought within its
+ * bounds.
  * @param {Field} field
  * @param {any} value
  */
 export function rounded(field, value) {
-  return typeof value === "number" ? quantum(field, value) / field.scale : value;
+  return typeof value === "number" ? within(field, quantum(field, value)) / field.scale : value;
+}
+
+/**
+ * A number in wire form, clamped or wrapped as the field's policy says.
+ * @param {Field} field
+ * @param {number} q
+ */
+function within({ kind, lo, hi, scale, overflow }, q) {
+  if ((kind !== "fixed" && kind !== "integer") || !Number.isFinite(q)) return q;
+  const first = lo === null ? -FIXED_WIRE_MAX : Math.round(lo * scale);
+  const last = hi === null ? FIXED_WIRE_MAX : Math.round(hi * scale);
+  if ((q >= first && q <= last) || overflow === "fail") return q;
+  if (overflow !== "wrap") return Math.min(Math.max(q, first), last);
+  const count = last - first + (kind === "integer" ? 1 : 0);
+  // Each alone, since their difference may have more bits than a number.
+  return first + ((((q % count) - (first % count)) % count) + count) % count;
 }
 
 /**
@@ -218,7 +242,7 @@ function integer(n) {
 
 /** @type {Record<Kind, (q: unknown) => boolean>} */
 const FITS = {
-  fixed: integer,
+  fixed: (q) => whole(q, -FIXED_WIRE_MAX, FIXED_WIRE_MAX),
   angle: (q) => whole(q, -32768, 32767),
   integer,
   f32: Number.isFinite,

@@ -15,6 +15,8 @@ export const ACTIONS_MAX = 127;
 export const BIT_MAX = 30;
 /** Beyond this, integers are not exact in JavaScript; it is itself allowed. */
 export const INTEGER_MAX = 2 ** 53;
+/** A fixed field's wire number; further out the server's arithmetic would not be exact. */
+export const FIXED_WIRE_MAX = 2 ** 50;
 export const ID_MAX = 2 ** 32 - 1;
 export const REASON_CHARS_MAX = 256;
 export const TOKEN_BYTES_MAX = 1024;

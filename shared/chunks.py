@@ -15,11 +15,12 @@ from typing import Any
 
 import msgpack
 
-from .columns import Kind, decode_column, encode_column, integers, unpack_ext
+from .columns import Kind, decode_column, encode_column, fits, integers, short, unpack_ext
 from .entities import Entity
 from .errors import GameError
 from .fields import Field
 from .limits import ENTITY_ID_MAX
+from .overflow import brought_within
 from .rounding import RoundingWatch
 
 pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
@@ -61,9 +62,9 @@ class Codec:
         self.watch: RoundingWatch | None = None
 
     def group(self, mask: int, rows: Rows) -> list[Any]:
-        """`[mask, ids, column ...]` of these rows; rounding is written back into them.
+        """`[mask, ids, column ...]` of these rows; rounding and clamping is written back into them.
 
-        GameError names the field and the value that does not fit.
+        GameError names the row, the field and the value that does not fit.
         """
         reader = self._readers.get(mask)
         if reader is None:
@@ -74,8 +75,10 @@ class Codec:
         for bit, values in zip(bits(mask), reader(rows), strict=True):
             try:
                 column, back = encode_column(self._specs[bit], values)
-            except ValueError as error:
-                raise GameError(f"{self.kind.__name__}.{self._names[bit]}: {error}") from None
+            except ValueError:
+                values = self._within(bit, rows, values)  # noqa: PLW2901
+                column, back = encode_column(self._specs[bit], values)
+                back = values if back is None else back
             if back is not None:
                 if self.watch is not None and self._specs[bit].scale:
                     field = f"{self.kind.__name__}.{self._names[bit]}"
@@ -84,6 +87,19 @@ class Codec:
                 self._writers[bit](rows, back)
             group.append(column)
         return group
+
+    def _within(self, bit: int, rows: Rows, values: list[Any]) -> list[Any]:
+        """A column's values brought within its field's bounds; GameError where they cannot be."""
+        spec, field = self._specs[bit], f"{self.kind.__name__}.{self._names[bit]}"
+        within = brought_within(spec, values)
+        for row, value in zip(rows, values if within is None else within, strict=True):
+            if not fits(spec, value):
+                raise GameError(f"{field} of row {row.id}: {short(value)} is not {spec.describe()}")
+        assert within is not None, "encode_column finds a misfit where there is one"
+        if self.watch is not None and spec.overflow is None and spec.kind is not Kind.ANGLE:
+            beyond = next(value for value in values if not fits(spec, value))
+            self.watch.clamped(field, f"{short(beyond)} is not {spec.describe()}")
+        return within
 
     def store(self, mask: int, rows: Rows, columns: Sequence[Sequence[Any]]) -> None:
         """Put decoded columns into rows, without marking them as written."""

@@ -71,8 +71,17 @@ def encode_column(field: Field, values: list[Any], *, typed: bool = True) -> Enc
     try:
         return _ENCODERS[field.kind](field, values, typed)
     except _MISFITS:
-        misfit = next(value for value in values if not _fits(field, value))
+        misfit = next(value for value in values if not fits(field, value))
         raise ValueError(f"{short(misfit)} is not {field.describe()}") from None
+
+
+def fits(field: Field, value: Any) -> bool:
+    """Whether a value is one of the field's, rounding aside."""
+    try:
+        _ENCODERS[field.kind](field, [value], False)
+    except _MISFITS:
+        return False
+    return True
 
 
 def decode_column(field: Field, column: Sequence[Any]) -> list[Any]:
@@ -159,14 +168,6 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 def _is_column(value: object) -> TypeGuard[Sequence[Any]]:
     return type(value) is list or type(value) is array.array
-
-
-def _fits(field: Field, value: Any) -> bool:
-    try:
-        _ENCODERS[field.kind](field, [value], False)
-    except _MISFITS:
-        return False
-    return True
 
 
 def _typed(code: str, values: Sequence[Any]) -> msgpack.ExtType:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import array
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from math import isfinite, pi
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .columns import Kind, encode_column, short
 from .errors import ConfigError
@@ -27,6 +27,20 @@ class Audience(IntEnum):
     SERVER = 2
 
 
+class Overflow(StrEnum):
+    """What a commit makes of a number that is beyond its field's bounds.
+
+    `CLAMP`: the nearest bound. `WRAP`: on from the other bound, as a counter or a world without an
+    edge. `FAIL`: an error, which undoes the tick.
+    """
+
+    CLAMP = "clamp"
+    WRAP = "wrap"
+    FAIL = "fail"
+
+
+OverflowName = Overflow | Literal["clamp", "wrap", "fail"]
+
 ALL = Audience.ALL
 OWNER = Audience.OWNER
 SERVER = Audience.SERVER
@@ -36,7 +50,10 @@ ANGLE_SCALE = 32768 / pi
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One declared field: its kind, default, audience and bounds (in value units)."""
+    """One declared field: its kind, default, audience and bounds (in value units).
+
+    `overflow` is None where the declaration does not say it, which clamps.
+    """
 
     kind: Kind
     default: Any
@@ -46,6 +63,7 @@ class Field:
     hi: float | None = None
     snap: float | None = None
     table: type[Entity] | None = None
+    overflow: Overflow | None = None
 
     def describe(self) -> str:
         """What would be right, for an error's last words."""
@@ -121,11 +139,13 @@ def fixed(
     lo: float | None = None,
     hi: float | None = None,
     snap: float | None = None,
+    overflow: OverflowName | None = None,
     to: Audience = ALL,
 ) -> float:
     """A number kept to multiples of `step` (a unit fraction such as 1/1024 or 0.01).
 
-    `lo` and `hi` bound it; a change larger than `snap` is drawn as a jump.
+    `lo` and `hi` bound it; beyond them it is clamped, or as `overflow` says: wrapped (what lies by
+    d beyond `hi` lies by d above `lo`) or an error. A change larger than `snap` is drawn as a jump.
     """
     if not 1 / FIXED_WIRE_MAX <= step <= 1:
         raise ConfigError(f"fixed({step!r}): step must be a unit fraction, as 1/64 or 0.01")
@@ -135,7 +155,11 @@ def fixed(
     # A value clamped to a bound is rounded like any other, so the bounds are rounded too.
     unbound = Field(Kind.FIXED, 0.0, to, scale=scale, snap=snap)
     bounds = [None if bound is None else _round(unbound, bound, "bound") for bound in (lo, hi)]
-    made = replace(unbound, default=default, lo=bounds[0], hi=bounds[1])
+    policy = _policy("fixed", overflow)
+    lowest, highest = bounds
+    if policy is Overflow.WRAP and (lowest is None or highest is None or lowest >= highest):
+        raise ConfigError("fixed: overflow='wrap' needs both bounds, as in lo=0, hi=100")
+    made = replace(unbound, default=default, lo=lowest, hi=highest, overflow=policy)
     return cast("float", _checked(made))
 
 
@@ -144,47 +168,58 @@ def angle(default: float = 0.0, *, to: Audience = ALL) -> float:
     return cast("float", _checked(Field(Kind.ANGLE, default, to, scale=ANGLE_SCALE)))
 
 
-def bounded(lo: int, hi: int, default: int | None = None, *, to: Audience = ALL) -> int:
-    """A whole number from `lo` to `hi`; the default is 0 where that fits, else `lo`."""
+def bounded(
+    lo: int,
+    hi: int,
+    default: int | None = None,
+    *,
+    overflow: OverflowName | None = None,
+    to: Audience = ALL,
+) -> int:
+    """A whole number from `lo` to `hi`; the default is 0 where that fits, else `lo`.
+
+    Beyond them it is clamped, or as `overflow` says: wrapped (one above `hi` is `lo`) or an error.
+    """
     if not (type(lo) is int and type(hi) is int and -INTEGER_MAX <= lo <= hi <= INTEGER_MAX):
         raise ConfigError(f"bounded({lo!r}, {hi!r}): give two whole numbers, the smaller first")
     if default is None:
         default = 0 if lo <= 0 <= hi else lo
-    return cast("int", _checked(Field(Kind.INTEGER, default, to, lo=lo, hi=hi)))
+    policy = _policy("bounded", overflow)
+    return cast("int", _checked(Field(Kind.INTEGER, default, to, lo=lo, hi=hi, overflow=policy)))
 
 
-def u8(default: int = 0, *, to: Audience = ALL) -> int:
+def u8(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from 0 to 255."""
-    return bounded(0, 255, default, to=to)
+    return bounded(0, 255, default, overflow=overflow, to=to)
 
 
-def i8(default: int = 0, *, to: Audience = ALL) -> int:
+def i8(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from -128 to 127."""
-    return bounded(-128, 127, default, to=to)
+    return bounded(-128, 127, default, overflow=overflow, to=to)
 
 
-def u16(default: int = 0, *, to: Audience = ALL) -> int:
+def u16(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from 0 to 65,535."""
-    return bounded(0, 2**16 - 1, default, to=to)
+    return bounded(0, 2**16 - 1, default, overflow=overflow, to=to)
 
 
-def i16(default: int = 0, *, to: Audience = ALL) -> int:
+def i16(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from -32,768 to 32,767."""
-    return bounded(-(2**15), 2**15 - 1, default, to=to)
+    return bounded(-(2**15), 2**15 - 1, default, overflow=overflow, to=to)
 
 
-def u32(default: int = 0, *, to: Audience = ALL) -> int:
+def u32(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from 0 to 4,294,967,295."""
-    return bounded(0, 2**32 - 1, default, to=to)
+    return bounded(0, 2**32 - 1, default, overflow=overflow, to=to)
 
 
-def i32(default: int = 0, *, to: Audience = ALL) -> int:
+def i32(default: int = 0, *, overflow: OverflowName | None = None, to: Audience = ALL) -> int:
     """A whole number from -2,147,483,648 to 2,147,483,647."""
-    return bounded(-(2**31), 2**31 - 1, default, to=to)
+    return bounded(-(2**31), 2**31 - 1, default, overflow=overflow, to=to)
 
 
 def f32(default: float = 0.0, *, to: Audience = ALL) -> float:
-    """A finite number of 32 bits; what is kept is what was rounded to them."""
+    """A finite number of 32 bits; what is kept is what was rounded to them. Beyond is an error."""
     return cast("float", _checked(Field(Kind.F32, default, to)))
 
 
@@ -208,6 +243,17 @@ def flag(default: bool = False, *, to: Audience = ALL) -> bool:
 def ref(table: type[Entity], *, to: Audience = ALL) -> int:
     """The id of a row of `table`, 0 for none; `match.get(table, id)` finds the row."""
     return cast(int, Field(Kind.REF, 0, to, lo=0, hi=ENTITY_ID_MAX, table=table))
+
+
+def _policy(kind: str, overflow: object) -> Overflow | None:
+    if overflow is None:
+        return None
+    try:
+        return Overflow(cast("str", overflow))
+    except ValueError:
+        raise ConfigError(
+            f"{kind}: overflow is {short(overflow)}; expected 'clamp', 'wrap' or 'fail'"
+        ) from None
 
 
 def _checked(field: Field) -> Field:

@@ -27,6 +27,11 @@ class InputMeta(type):
         for key, field in fields.items():
             if field.to is not ALL:
                 raise ConfigError(f"{name}.{key}: what a player sends has no audience")
+            if field.overflow is not None:
+                raise ConfigError(
+                    f"{name}.{key}: what a player sends is refused where it does not fit; "
+                    "leave `overflow` out"
+                )
         namespace["__slots__"] = tuple(key for key in fields if key not in inherited)
         namespace["_fields"] = fields
         made = super().__new__(mcs, name, bases, namespace)

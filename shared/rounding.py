@@ -1,4 +1,4 @@
-"""Tells an author whose motion the grid swallows: written every tick, rounded back every tick.
+"""Tells an author what commits change of what was written: swallowed motion, clamped numbers.
 
 A runner of 0.2 units a second at 60 ticks moves 0.0033 a tick; on a grid of 0.01 it stands still.
 """
@@ -24,8 +24,18 @@ class RoundingWatch:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._told: set[str] = set()
+        self._clamped: set[str] = set()
         self._last: dict[tuple[int, str], float] = {}
         self._runs: dict[str, int] = {}
+
+    def clamped(self, field: str, why: str) -> None:
+        """Take in that a number of a field without a declared policy was clamped."""
+        if field not in self._clamped:
+            self._clamped.add(field)
+            self._tell(
+                f"{field} was clamped: {why}; use a wider field, or say what is meant: "
+                "overflow='clamp', 'wrap' or 'fail'"
+            )
 
     def see(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from .columns import Kind, short
 from .entities import Event, Player, Room
-from .fields import SERVER, Audience, Field
+from .fields import SERVER, Audience, Field, Overflow
 from .game import Game
 from .limits import ENTITY_ID_MAX, FIELDS_MAX, FIXED_WIRE_MAX, TABLES_MAX
 
@@ -74,17 +74,24 @@ def _parameters(field: Field, indices: dict[type[Any], int]) -> list[Any]:
     default = field.wire(field.default)
     match field.kind:
         case Kind.FIXED:
-            return [default, int(field.scale), field.lo, field.hi, field.snap]
+            bounds = [field.lo, field.hi, field.snap]
+            return [default, int(field.scale), *bounds, *_policy(field)]
         case Kind.ANGLE:
             return [default, field.scale]
         case Kind.INTEGER:
-            return [default, field.lo, field.hi]
+            return [default, field.lo, field.hi, *_policy(field)]
         case Kind.TEXT:
             return [default, field.hi]
         case Kind.REF:
             return [default, indices[field.table or Room]]
         case _:
             return [default]
+
+
+def _policy(field: Field) -> list[str]:
+    """What becomes of a number beyond the bounds, said where it is not clamped."""
+    clamps = field.overflow is None or field.overflow is Overflow.CLAMP
+    return [] if clamps else [str(field.overflow)]
 
 
 def parse(schema: Any, *, hidden: bool = False) -> Schema:
@@ -156,6 +163,10 @@ def _field(number: Any, audience: Any, default: Any, *rest: Any, hidden: bool) -
         may_be_none = kind is Kind.FIXED and name != "scale"
         if not (type(wanted) in (int, float) or (wanted is None and may_be_none)):
             raise ValueError(f"a field's {name} is {short(wanted)}")
+    if kind in (Kind.FIXED, Kind.INTEGER) and len(rest) > len(known):
+        # A policy of a later version, which a reader need not know, counts as the default.
+        policy = rest[len(known)]
+        given["overflow"] = Overflow(policy) if policy in tuple(Overflow) else None
     if not 0 < given.get("scale", 1) <= FIXED_WIRE_MAX:
         raise ValueError(f"a field's scale is {given['scale']}")
     if kind is Kind.REF:

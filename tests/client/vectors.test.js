@@ -8,7 +8,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { Session } from "../../client/session.js";
 import { digest } from "../../client/digest.js";
-import { readColumn, readFields, toWire } from "../../client/fields.js";
+import { readColumn, readFields, rounded, toWire } from "../../client/fields.js";
 import * as messages from "../../client/messages.js";
 
 const FOLDER = new URL("../vectors/views/", import.meta.url);
@@ -63,6 +63,15 @@ test("values round to the wire and back as on the server", () => {
     const where = JSON.stringify([wire, value]);
     assert.ok(Object.is(toWire("input", fields, { value })[0], q), `${where} goes out`);
     assert.ok(Object.is(readColumn(fields[0], [q], 1)[0], back), `${where} comes back`);
+  }
+});
+
+test("rows written beyond their bounds are what the server commits", () => {
+  const { bounds } = vectors("bounds");
+  assert.ok(bounds.some(([, value, committed]) => Math.abs(value - committed) > 1));
+  for (const [wire, value, committed] of bounds) {
+    const where = `${JSON.stringify([wire, value])} becomes ${committed}`;
+    assert.equal(rounded(readFields([wire])[0], value), committed, where);
   }
 });
 

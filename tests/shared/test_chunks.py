@@ -95,10 +95,11 @@ def test_a_watch_sees_columns_that_are_rounded_to_a_grid_and_no_others() -> None
 @pytest.mark.parametrize(
     ("field", "value", "wrong"),
     [
-        ("x", float("nan"), "Tank.x: nan is not a finite number"),
-        ("name", "much too long", "Tank.name: 'much too long' is not text of at most 8 characters"),
-        ("plan", 256, "Tank.plan: 256 is not a whole number from 0 to 255"),
-        ("owner", 2**32, "Tank.owner: 4294967296 is not a row's id, or 0"),
+        ("x", float("nan"), "Tank.x of row 1: nan is not a finite number"),
+        ("name", "much too long", "Tank.name of row 1: 'much too long' is not text of at most 8"),
+        ("plan", "256", "Tank.plan of row 1: '256' is not a whole number from 0 to 255"),
+        ("plan", 3.5, "Tank.plan of row 1: 3.5 is not a whole number from 0 to 255"),
+        ("owner", 2**32, "Tank.owner of row 1: 4294967296 is not a row's id, or 0"),
     ],
 )
 def test_what_does_not_fit_is_the_games_fault_and_named(field: str, value: Any, wrong: str) -> None:

@@ -198,8 +198,10 @@ def test_an_idle_tick_is_empty() -> None:
 
 def test_what_cannot_be_committed_is_named() -> None:
     match = begun()
-    match.spawn(Car(speed=256))
-    with pytest.raises(GameError, match=r"Car\.speed: 256 is not a whole number"):
+    car = match.spawn(Car(speed=256.5))  # type: ignore[arg-type]
+    with pytest.raises(
+        GameError, match=rf"Car\.speed of row {car.id}: 256.5 is not a whole number"
+    ):
         match.commit()
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from shared.columns import is_list
 from tests.vectors.drawn import make_drawn
 from tests.vectors.messages import make_messages
-from tests.vectors.values import make_values
+from tests.vectors.values import make_bounds, make_values
 from tests.vectors.views import make_views
 
 FOLDER = Path(__file__).parent
@@ -19,6 +19,7 @@ def made() -> dict[Path, str]:
     """Every file's text, by its path below this folder."""
     files: dict[str, Any] = {
         "values.json": make_values(),
+        "bounds.json": make_bounds(),
         "messages.json": make_messages(),
         **{f"views/{name}.json": view for name, view in make_views().items()},
         **{f"drawn/{name}.json": drawn for name, drawn in make_drawn().items()},

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import pi
 from typing import Any
 
-from holdfast import angle, bounded, f32, f64, fixed, flag, text
+from holdfast import Entity, angle, bounded, f32, f64, fixed, flag, i8, text
 from shared.columns import Kind
 from shared.fields import Field
 from shared.game import Game
 from shared.inputs import Input
+from shared.overflow import commit_column
 from shared.schema import describe
 
 HALVES = [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, -0.49999999999999994]
@@ -57,6 +58,48 @@ class Line(Input):
 
 class Switch(Input):
     value: bool = flag()
+
+
+class Clipped(Entity):
+    byte: int = i8()
+    narrow: float = fixed(0.01, lo=-1, hi=1.5)
+    open: float = fixed(1 / 64)
+
+
+class Wrapped(Entity):
+    byte: int = i8(overflow="wrap")
+    narrow: float = fixed(0.01, lo=-1, hi=1.5, overflow="wrap")
+    few: int = bounded(3, 5, overflow="wrap")
+
+
+class Bounds(Game):
+    entities: tuple[type[Entity], ...] = (Clipped, Wrapped)
+
+
+def make_bounds() -> dict[str, Any]:
+    """`bounds`: `[schema entry, value as rules wrote it, value once committed]` for each."""
+    rows: list[Any] = []
+    for kind, (_, _, entries) in zip(Bounds.entities, describe(Bounds())[0][2:], strict=True):
+        for entry in entries:
+            spec = kind._fields[entry[1]]
+            values: list[Any] = [-1000, -129, -128, -4, 0, 2, 3, 5, 6, 127, 128, 385, 2**40]
+            if spec.kind is Kind.FIXED:
+                values += [
+                    -1.005,
+                    -1.0051,
+                    1.5049,
+                    1.505,
+                    1.51,
+                    -3.5,
+                    9.249,
+                    1e300,
+                    -1e300,
+                    2.0**44,
+                ]
+            for value in values:
+                _, back = commit_column(spec, [value], typed=False)
+                rows.append([entry, value, value if back is None else back[0]])
+    return {"bounds": rows}
 
 
 def make_values() -> dict[str, Any]:

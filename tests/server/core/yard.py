@@ -37,7 +37,7 @@ SECRET, MIND, RUNE, FAR = 0x5A5A, 0x6B6B, 0x7C7C7C7C, 0x1D1D
 class Dot(Entity):
     x: float = fixed(1 / 64)
     face: int = u16()
-    secret: int = u16(to=OWNER)
+    secret: int = u16(overflow="fail", to=OWNER)
     mind: int = u16(to=SERVER)
 
 
