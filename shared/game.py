@@ -12,8 +12,10 @@ from .entities import Entity, Player, Room
 from .errors import ConfigError, Refused
 from .inputs import Action, Input, Options
 from .limits import (
+    ACTIONS_PER_ITEM_MAX,
     GRACE_S,
     HISTORY_TICKS,
+    INBOX_ITEMS_MAX,
     JOURNAL_LAG_TICKS_MAX,
     SEATS_MAX,
     TABLES_MAX,
@@ -66,6 +68,7 @@ class Game:
     input_hold_ticks: int = 3
     journal_lag_ticks_max: int = 0
     input_backlog_ticks: int = 3
+    actions_per_tick_max: int = 16
     past_entities: tuple[type[Entity], ...] = ()
     rewind_ticks_max: int | None = None
     grace_s: float = GRACE_S
@@ -146,6 +149,13 @@ class Game:
             ("tick_rate", self.tick_rate, 1, TICK_RATE_MAX),
             ("send_every", self.send_every, 1, self.tick_rate),
             ("seats", self.seats, 1, SEATS_MAX),
+            # An item's actions are applied together.
+            (
+                "actions_per_tick_max",
+                self.actions_per_tick_max,
+                ACTIONS_PER_ITEM_MAX,
+                INBOX_ITEMS_MAX * ACTIONS_PER_ITEM_MAX,
+            ),
             ("journal_lag_ticks_max", self.journal_lag_ticks_max, 0, JOURNAL_LAG_TICKS_MAX),
             # What is older than the history would not be known after a restart.
             ("rewind_ticks_max", 1 if back is None else back, 1, HISTORY_TICKS),

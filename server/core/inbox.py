@@ -57,7 +57,8 @@ def _action(game: Game, wire: list[object]) -> Action:
 class Inbox:
     """Accepts each seq once; gives one input a tick and works off a backlog by skipping.
 
-    Policy for full: what does not fit is not taken, and the client repeats it.
+    Policy for full: what does not fit is not taken. A client that keeps to WELCOME's limit of
+    unacknowledged items never meets it, and the edge closes one that does not.
     """
 
     __slots__ = (
@@ -105,15 +106,23 @@ class Inbox:
         if first_seq > self.queued + 1:
             self.queued = first_seq - 1
 
-    def take(self, backlog_ticks_max: int, tick_rate: int) -> tuple[list[Item], list[Item]]:
+    def take(
+        self, backlog_ticks_max: int, tick_rate: int, actions_max: int
+    ) -> tuple[list[Item], list[Item]]:
         """This tick's items (at most the last has an input), and the older ones skipped for it.
 
-        Call it every tick. Skipped items lose their input, never their actions.
+        Call it every tick. Skipped items lose their input, never their actions. An item whose
+        actions would be more than `actions_max` with those before it waits for the next tick, and
+        so does all behind it.
         """
         taken: list[Item] = []
         skipped: list[Item] = []
         spare, items = self._spare(backlog_ticks_max, tick_rate), self._items
+        actions = 0
         while items:
+            actions += len(items[0].actions)
+            if taken and actions > actions_max:
+                break
             item = items.popleft()
             if item.input is None:
                 taken.append(item)
@@ -127,6 +136,11 @@ class Inbox:
                 taken.append(item)
                 break
         return taken, skipped
+
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Items taken for a tick that never was come first again."""
+        self._items.extendleft(reversed(items))
+        self._waiting += sum(1 for item in items if item.input is not None)
 
     def _spare(self, backlog_ticks_max: int, tick_rate: int) -> int:
         """How many inputs to skip: what is above the backlog's limit, or stood for a second.

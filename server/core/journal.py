@@ -6,7 +6,7 @@ body       = [format, tick, [n, public], [[player, n, owned] ...], [n, server], 
               away, written]
 checkpoint = the same for the delta from nothing, with [[tick, refusals] ...] in the place of away
 refusals   = [[player, seq, part, reason] ...]
-away       = [[nonce, reason] ...]
+away       = [[nonce, reason, code] ...], the code of a `JoinRefusal`; without it, 0
 written    = [version of the rules, schema with hidden fields]
 ```
 n counts the chunks in the bytes that follow it. The public part is contiguous, so that a follower
@@ -35,6 +35,7 @@ from shared.limits import HISTORY_TICKS
 from shared.match import NOTHING, PLAYER_TABLE, Chunks, Commit, Match
 from shared.tables import OWNED
 
+from .seating import JoinRefusal, RefusalCode
 from .versions import LeftAlone
 
 FORMAT = 1
@@ -44,9 +45,9 @@ class JournalDamaged(StoreError):
     """Stored bytes are not what was written."""
 
 
-def encode_record(commit: Commit, turned_away: Mapping[bytes, str] | None = None) -> bytes:
-    """One tick's record, and the joins it refused: the reason by nonce."""
-    away = [[nonce, reason] for nonce, reason in (turned_away or {}).items()]
+def encode_record(commit: Commit, turned_away: Mapping[bytes, JoinRefusal] | None = None) -> bytes:
+    """One tick's record, and the joins it refused, by nonce."""
+    away = [[nonce, no.reason, int(no.code)] for nonce, no in (turned_away or {}).items()]
     more: list[Any] = [away] if away or commit.written else []
     return _sealed([*_body(commit), *more, *([commit.written] if commit.written else [])])
 
@@ -102,12 +103,20 @@ def apply_record(match: Match, blob: bytes) -> None:
     _apply_next(match, blob)
 
 
-def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, str]]:
+def follow_record(match: Match, blob: bytes) -> tuple[Commit, dict[bytes, JoinRefusal]]:
     """As `apply_record`, and what a follower shows of the tick: its commit, joins it refused."""
     body = _apply_next(match, blob)
-    away: dict[bytes, str] = dict(body[6]) if body[6:] else {}
+    away = {nonce: _refusal(reason, *more) for nonce, reason, *more in body[6]} if body[6:] else {}
     commit = _commit(body)
     return (commit if match.origin.translation is None else _retold(match, commit)), away
+
+
+def _refusal(reason: str, code: int = 0, *_: Any) -> JoinRefusal:
+    """A refusal as journaled; a code of a later release counts as the game's own decision."""
+    try:
+        return JoinRefusal(RefusalCode(code), reason)
+    except ValueError:
+        return JoinRefusal(RefusalCode.GAME, reason)
 
 
 def _apply_next(match: Match, blob: bytes) -> Any:

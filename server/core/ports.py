@@ -13,7 +13,7 @@ from shared.messages import Join, Status
 
 from .inbox import Item
 from .lobby import RoomMeta
-from .room import SeatRequest
+from .seating import JoinRefusal, SeatRequest
 
 
 class Clock(Protocol):
@@ -108,7 +108,7 @@ class Publication:
 
     commit: Commit
     seated: dict[bytes, int]
-    refused: dict[bytes, str]
+    refused: dict[bytes, JoinRefusal]
     left: tuple[int, ...]
     committed: int | None = None
 

@@ -1,4 +1,4 @@
-"""Who is there: each edge says whose connections are open at it, and is believed for a while."""
+"""Presence of a room's players, as the edges report their open connections, once a second each."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ REPORT_S = 1.0
 class _Report:
     players: frozenset[int]
     spectators: int
-    until: int | None
+    until_s: float | None
+
+    def counts(self, age_s: float) -> bool:
+        """Whether it has not expired."""
+        return self.until_s is None or age_s <= self.until_s
 
 
 class Presence:
-    """The reports of all edges on one room; time is counted in the room's ticks.
+    """The reports of all edges on one room; times are seconds of the room's age.
 
     `inherited` are the players whom the owner before had seen: their edges have not spoken to
     this one yet, and are given the time of one report's life.
     """
 
-    def __init__(self, tick_rate: int, tick: int, inherited: frozenset[int]) -> None:
-        self._life = int(PRESENCE_S * tick_rate) + 1
-        self._reports = {"": _Report(inherited, 0, tick + self._life)}
+    def __init__(self, age_s: float, inherited: frozenset[int]) -> None:
+        self._reports = {"": _Report(inherited, 0, age_s + PRESENCE_S)}
 
     def report(
-        self, edge: str, players: frozenset[int], spectators: int, tick: int, *, lasting: bool
+        self, edge: str, players: frozenset[int], spectators: int, age_s: float, *, lasting: bool
     ) -> None:
         """An edge's whole word on the room; `lasting` for one in this process, which would know."""
-        until = None if lasting else tick + self._life
-        self._reports[edge] = _Report(players, spectators, until)
+        until_s = None if lasting else age_s + PRESENCE_S
+        self._reports[edge] = _Report(players, spectators, until_s)
 
-    def edges(self, tick: int) -> set[str]:
-        """The edges whose word counts: those follow the room."""
-        return {edge for edge, one in self._reports.items() if edge and (one.until or tick) >= tick}
+    def edges(self, age_s: float) -> set[str]:
+        """The edges whose reports count: those follow the room."""
+        return {edge for edge, one in self._reports.items() if edge and one.counts(age_s)}
 
-    def at(self, tick: int) -> tuple[set[int], int]:
+    def at(self, age_s: float) -> tuple[set[int], int]:
         """Players and the number of spectators who are there; outdated reports are forgotten."""
         kept = self._reports
-        late = [edge for edge, one in kept.items() if one.until is not None and one.until < tick]
-        for edge in late:
+        for edge in [edge for edge, one in kept.items() if not one.counts(age_s)]:
             del kept[edge]
         players: set[int] = set()
         for one in kept.values():

@@ -173,11 +173,10 @@ class RoomFollower:
             if talker is not None:
                 seat = Seat(self.port.id, player, nonce)
                 self._arrivals.append(Arrival(talker, seat, None))
-        for nonce, reason in publication.refused.items():
+        for nonce, refusal in publication.refused.items():
             talker = self._seating.pop(nonce, None)
             if talker is not None:
-                full = reason == "the room is full"
-                talker.end(CloseCode.ROOM_FULL if full else CloseCode.REFUSED, reason)
+                talker.end(refusal.close_code, refusal.reason)
 
     def _take_arrivals(self) -> list[Arrival]:
         arrivals, self._arrivals = self._arrivals, []

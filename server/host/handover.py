@@ -75,7 +75,7 @@ class Handover:
             (p for p in others if owned.meta.game in p.games and to in ("", p.name)),
             key=lambda process: process.rooms,
         )
-        follow = owned.presence.edges(owned.match.tick)
+        follow = owned.presence.edges(owned.age_s)
         for process in takers:
             if process.name in follow:
                 return process.name
@@ -83,7 +83,7 @@ class Handover:
             self._exchange.post(process.name, encode_letter(self._name, [Adopt(owned.id)]))
             until_s = self._clock.now() + ADOPT_S
             while self._clock.now() < until_s and not owned.done:
-                if process.name in owned.presence.edges(owned.match.tick):
+                if process.name in owned.presence.edges(owned.age_s):
                     return process.name
                 await self._clock.sleep(LOOK_S)
         return ""

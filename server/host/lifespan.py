@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from server.core.room import Room
+from server.core.room import ROUNDING_S, Room
 
 
 class Expiry(Enum):
@@ -15,10 +15,13 @@ class Expiry(Enum):
 
 
 def expiry(room: Room, *, stands: bool) -> Expiry | None:
-    """Whether a room ends after its last tick, and why; one that `stands` is kept while empty."""
-    tick, game, finished = room.match.tick, room.game, room.match.room.finished
-    if finished and tick - finished >= game.finished_s * game.tick_rate:
+    """Whether a room ends after its last tick, and why; one that `stands` is kept while empty.
+
+    A room that a player waits to enter is not empty.
+    """
+    finished_s = room.finished_for_s
+    if finished_s is not None and finished_s >= room.game.finished_s - ROUNDING_S:
         return Expiry.FINISHED
-    empty = room.empty_since
-    for_long = empty is not None and tick - empty >= game.room_empty_s * game.tick_rate
-    return Expiry.EMPTY if for_long and not room.humans and not stands else None
+    empty_s, kept = room.empty_for_s, stands or room.humans or room.awaited
+    for_long = empty_s is not None and empty_s >= room.game.room_empty_s - ROUNDING_S
+    return Expiry.EMPTY if for_long and not kept else None

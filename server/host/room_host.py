@@ -82,7 +82,7 @@ class RoomHost:
         self._spawn = spawn
         self._tell = tell
         seen = frozenset(p.id for p in room.match.players if p.connected and not p.bot)
-        self.presence = Presence(room.game.tick_rate, room.match.tick, seen)
+        self.presence = Presence(room.age_s, seen)
         self._followers: list[Follower] = []
         self._step: Step | None = None
         # Ticks that were shown and are not committed yet; none unless the game allows some.
@@ -113,6 +113,11 @@ class RoomHost:
     def free_seats(self) -> int:
         """Seats a human could take."""
         return self._room.free_seats
+
+    @property
+    def age_s(self) -> float:
+        """Seconds this process has the room, by which presence and grace are measured."""
+        return self._room.age_s
 
     @property
     def settled(self) -> bool:
@@ -161,9 +166,7 @@ class RoomHost:
             case Asked(player, items):
                 self._room.submit(player, items)
             case Present(players, spectators):
-                # A match that is stepped and not committed has the tick of its next report.
-                tick = self._room.match.tick
-                self.presence.report(sender, players, spectators, tick, lasting=lasting)
+                self.presence.report(sender, players, spectators, self.age_s, lasting=lasting)
             case Failed(reason, place):
                 self.fail(reason, place)
             case _:
@@ -206,11 +209,11 @@ class RoomHost:
             return None
         began = self._clock.stopwatch_s()
         room = self._room
-        room.present, room.spectators = self.presence.at(room.match.tick + 1)
+        room.present, room.spectators = self.presence.at(room.age_s)
         self._bots.think(self._room)
         self._settled = False
         try:
-            step = self._room.step()
+            step = self._room.step(self._clock.now())
         except HookFailed as failure:
             recovered = await self._recover(failure)
             if recovered is None:
@@ -327,7 +330,7 @@ class RoomHost:
 
     def _count(self, step: Step) -> None:
         census, room, tick = self.census, self._room, step.commit.tick
-        if step.seated or step.left or census.tick == 0 or room.bots != census.bots:
+        if step.seated or step.left or census.tick == 0 or room.bots_seated != census.bots:
             self.census = census_of(self.match, room.spectators, self._tick_s)
             return
         finished = self.match.room.finished > 0

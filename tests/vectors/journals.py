@@ -18,6 +18,7 @@ from server.core.inbox import decode_items
 from server.core.journal import encode_checkpoint, encode_record, restore
 from server.core.lobby import RoomMeta
 from server.core.room import Room, SeatRequest
+from server.core.seating import FULL
 from shared.chunks import pack
 from shared.columns import Kind
 from shared.entities import Entity, EntityMeta, Event
@@ -109,7 +110,7 @@ def coins() -> dict[str, Any]:
     room = Room("coinscoinscoins", Match(game, game.options(), kept.meta.seed), 1)
     for name in ("Ada", "Bob"):
         room.join(SeatRequest(name.encode().ljust(16), name, f"{name}@example"))
-    away: dict[bytes, str] = {b"Cid".ljust(16): "the room is full"}
+    away = {b"Cid".ljust(16): FULL}
     for seq in range(TICKS):
         for player in room.match.players:
             wire = [rng.randint(-1, 1), rng.randint(-1, 1)]

@@ -17,6 +17,7 @@ from tests.server.core.yard import Push, Say, Yard, item
 
 GAME = Yard()
 RATE = 20
+ACTIONS = Yard.actions_per_tick_max
 
 
 def inputs(first: int, last: int) -> list[Item]:
@@ -28,7 +29,7 @@ def seqs(items: list[Item]) -> list[int]:
 
 
 def take(inbox: Inbox, backlog: int = 3, rate: int = RATE) -> tuple[list[int], list[int]]:
-    taken, skipped = inbox.take(backlog, rate)
+    taken, skipped = inbox.take(backlog, rate, ACTIONS)
     return seqs(taken), seqs(skipped)
 
 
@@ -91,7 +92,7 @@ def test_a_full_inbox_takes_no_more_and_the_rest_can_be_repeated() -> None:
     inbox = Inbox(0)
     inbox.put(inputs(1, INBOX_ITEMS_MAX + 5))
     assert (len(inbox), inbox.queued) == (INBOX_ITEMS_MAX, INBOX_ITEMS_MAX)
-    inbox.take(INBOX_ITEMS_MAX, RATE)
+    inbox.take(INBOX_ITEMS_MAX, RATE, ACTIONS)
     inbox.put(inputs(1, INBOX_ITEMS_MAX + 5))
     assert inbox.queued == INBOX_ITEMS_MAX + 1
 
@@ -99,7 +100,7 @@ def test_a_full_inbox_takes_no_more_and_the_rest_can_be_repeated() -> None:
 def test_what_is_above_the_backlog_is_skipped_but_its_actions_are_kept() -> None:
     inbox = Inbox(0)
     inbox.put([item(GAME, 1, 1, "one"), item(GAME, 2, None, "two"), *inputs(3, 6)])
-    taken, skipped = inbox.take(3, RATE)
+    taken, skipped = inbox.take(3, RATE, ACTIONS)
     assert seqs(skipped) == [1, 3]
     assert taken == [
         Item(1, None, (Say(words="one"),)),

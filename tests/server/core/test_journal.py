@@ -19,12 +19,13 @@ from server.core.journal import (
     record_tick,
     restore,
 )
+from server.core.seating import FULL, LOCKED, JoinRefusal, RefusalCode
 from server.core.versions import LeftAlone
 from shared.chunks import bits, pack, unpack_stored
 from shared.errors import StoreError
 from shared.limits import HISTORY_TICKS
 from shared.match import Chunks
-from tests.server.core.yard import Ground, Rules, Yard, nonce
+from tests.server.core.yard import NOT_YOU, Ground, Rules, Yard, nonce
 from tests.shared.ends import opened
 from tests.shared.reference import bits as bits_of
 from tests.shared.reference import whole
@@ -279,10 +280,24 @@ def test_a_follower_is_shown_what_the_owner_was_and_whom_it_turned_away() -> Non
     ground.ask("Ada", "unwelcome")
     step = ground.room.step()
     record = encode_record(step.commit, step.refused)
-    assert follow_record(follower, record) == (step.commit, {nonce("unwelcome"): "not you"})
+    assert follow_record(follower, record) == (step.commit, {nonce("unwelcome"): NOT_YOU})
     assert whole(follower) == whole(ground.match)
     # A tick that turned nobody away says nothing of it.
     step = ground.room.step()
     assert follow_record(follower, encode_record(step.commit, {})) == (step.commit, {})
     with pytest.raises(JournalDamaged, match="tick 1 follows tick 2"):
         follow_record(follower, record)
+
+
+def test_a_refusal_is_read_with_its_code_and_without_one_as_0_1_wrote_it() -> None:
+    ground, follower = Ground(Yard()), Ground(Yard()).match
+    record = encode_record(ground.room.step().commit, {nonce("Ada"): FULL, nonce("Bob"): LOCKED})
+    body = unpack_stored(record[4:])
+    assert body[6] == [[nonce("Ada"), *FULL[::-1]], [nonce("Bob"), *LOCKED[::-1]]]
+    body[6] = [[nonce("Ada"), "the room is full"], [nonce("Bob"), "no", 99, "more"]]
+    packed = pack(body)
+    _, refused = follow_record(follower, zlib.crc32(packed).to_bytes(4, "little") + packed)
+    assert refused == {
+        nonce("Ada"): JoinRefusal(RefusalCode.GAME, "the room is full"),
+        nonce("Bob"): JoinRefusal(RefusalCode.GAME, "no"),
+    }

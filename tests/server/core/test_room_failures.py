@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from holdfast import Match
-from server.core.hooks import HookFailed
+from holdfast import Match, Refused
+from server.core.hooks import HookFailed, OutOfMemory, explain
+from server.core.seating import JoinRefusal, RefusalCode
 from shared.history import Refusal
 from shared.limits import REASON_CHARS_MAX
 from tests.server.core.yard import Ground, Guest, Rules, Yard, nonce
@@ -79,7 +80,7 @@ def test_a_failed_tick_is_done_again_without_what_it_consumed(
     before = whole(ground.restored(ground.records))
     step = ground.without("it failed")
     assert step.commit.tick == 3
-    assert step.refused[nonce("Cid")] == "it failed"
+    assert step.refused[nonce("Cid")] == JoinRefusal(RefusalCode.FAILED, "it failed")
     assert not step.seated
     assert not step.left
     after = whole(ground.match)
@@ -158,7 +159,7 @@ def test_who_leaves_in_a_failed_tick_has_left_with_their_items() -> None:
 
 def test_items_of_somebody_who_leaves_between_are_nobodys() -> None:
     ground, _ = failing(lambda ground: [ground.post("Bob", 1), ground.post("Ada", 1, trap=1)])
-    ground.room._attempt.leaves.add(ground.row("Bob").id)
+    ground.room._taken.leaves.add(ground.row("Bob").id)
     step = ground.without()
     assert {refusal.player for refusal in step.commit.refusals} == {ground.row("Ada").id}
 
@@ -171,7 +172,7 @@ def test_a_join_whose_seat_is_there_is_found_even_in_a_failed_tick() -> None:
     ground, _ = failing(rejoin)
     step = ground.without("failed")
     assert step.seated == {nonce("Bob"): ground.row("Bob").id}
-    assert step.refused == {nonce("Cid"): "failed"}
+    assert step.refused == {nonce("Cid"): JoinRefusal(RefusalCode.FAILED, "failed")}
 
 
 def test_a_game_that_fails_without_inputs_too_fails_again() -> None:
@@ -231,3 +232,153 @@ def test_a_connection_to_a_seat_that_never_was_is_nobodys() -> None:
     ground.tick()
     assert [row.name for row in ground.match.players] == ["Ada", "Bob"]
     assert [row.connection for row in ground.match.players] == [88, 0]
+
+
+class Wrong(Yard):
+    """A yard whose hooks do what `wrong` says: return something, or raise what nobody expects."""
+
+    wrong: Callable[[], Any] = staticmethod(lambda: None)
+
+    def act(self, match: Match, player: Any, action: Any) -> Any:
+        return type(self).wrong()
+
+
+def _generator() -> Any:
+    yield 1
+
+
+async def _coroutine() -> None:
+    return None
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+class _Silent(Exception):
+    """Its text raises too."""
+
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+class _Bare(Refused):
+    """Forgets to say why."""
+
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: False, "act returned a bool; raise Refused(reason) to say no"),
+        (_generator, "act returned a generator, so nothing in it has run"),
+        (_coroutine, "act returned a coroutine, so nothing in it has run"),
+        (lambda: _raise(SystemExit(3)), "SystemExit: 3 (a game does not end the process"),
+        (lambda: _raise(GeneratorExit()), "GeneratorExit"),
+        (lambda: _raise(_Silent()), "_Silent"),
+        (lambda: _raise(ValueError("\ud83d")), "ValueError: ?"),
+    ],
+)
+def test_a_hook_that_does_the_wrong_thing_fails_its_tick_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, wrong: Callable[[], Any], said: str
+) -> None:
+    monkeypatch.setattr(Wrong, "wrong", staticmethod(wrong))
+    ground, failure = failing(say("hi"), Wrong())
+    assert f"Wrong.act raised {said}" in failure.reason.replace("GameError: ", "")
+    assert ".py" not in failure.reason, "players are not told where in the file"
+    ground.without("failed")
+    assert ground.tick().commit.tick == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Refused(7), "the game said no"),  # type: ignore[arg-type]
+        (Refused(""), "the game said no"),
+        (_Bare(), "the game said no"),
+        (Refused("half a \ud83d"), "half a ?"),
+        (Refused("no " * 100), "no " * 39 + "no…"),
+    ],
+)
+def test_whatever_a_game_gives_as_its_reason_is_told_as_text(
+    monkeypatch: pytest.MonkeyPatch, error: Refused, reason: str
+) -> None:
+    monkeypatch.setattr(Wrong, "wrong", staticmethod(lambda: _raise(error)))
+    ground = Ground(Wrong())
+    [ada] = ground.seat("Ada")
+    ground.post("Ada", None, "hi")
+    assert ground.tick().commit.refusals == (Refusal(ada, 1, 1, reason),)
+
+
+@pytest.mark.parametrize("hook", ["start", "join", "leave", "step"])
+def test_every_hook_is_told_that_it_returns_nothing(hook: str) -> None:
+    kept = getattr(Yard, hook)
+
+    def wrong(self: Yard, *arguments: Any) -> bool:
+        kept(self, *arguments)
+        return False
+
+    game = type("Wrong", (Yard,), {hook: wrong})()
+    ground = Ground(game)
+    said = rf"Wrong.{hook} raised GameError: {hook} returned a bool"
+
+    def play() -> None:
+        ground.room.leave(ground.seat("Ada")[0])
+        ground.tick()
+
+    with pytest.raises(HookFailed, match=said):
+        play()
+
+
+def test_only_an_operator_interrupts_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Wrong, "wrong", staticmethod(lambda: _raise(KeyboardInterrupt())))
+    ground = Ground(Wrong())
+    ground.seat("Ada")
+    ground.post("Ada", None, "hi")
+    with pytest.raises(KeyboardInterrupt):
+        ground.room.step()
+
+
+def test_a_tick_that_ran_out_of_memory_is_nobodys_fault_and_is_done_again_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Wrong, "wrong", staticmethod(lambda: _raise(MemoryError())))
+    ground = Ground(Wrong())
+    ada, bob = ground.seat("Ada", "Bob")
+    for by in (3, 3, 3, 3, 2):
+        ground.post("Ada", by)
+    ground.post("Bob", 1, "hi")
+    ground.post("Bob", 2)
+    ground.ask("Cid")
+    ground.room.resume(bob, 7, 1)
+    before = ground.room.unapplied()
+    with pytest.raises(OutOfMemory, match="out of memory in act"):
+        ground.room.step()
+    monkeypatch.setattr(Wrong, "wrong", staticmethod(lambda: None))
+    ground.room.recover(ground.restored(ground.records))
+    ground.room.put_back()
+    assert ground.room.unapplied() == before
+    step = ground.tick()
+    assert nonce("Cid") in step.seated
+    assert [refusal.reason for refusal in step.commit.refusals] == ["skipped", "skipped"]
+    assert (ground.dot("Ada").x, ground.dot("Bob").x) == (0.75, 0.25)
+    assert (ground.row("Bob").connection, ground.row("Bob").input_seq) == (7, 1)
+    ground.tick()
+    assert ground.row("Bob").input_seq == 2
+    assert ada in [player.id for player in ground.match.players]
+
+
+def test_an_undeclared_attribute_is_explained_where_it_is_a_rows_and_nowhere_else() -> None:
+    hint = "state lives in declared fields"
+    row: Any = Guest()
+    for wrong, hinted in (
+        (lambda: row.colour, True),
+        (lambda: setattr(row, "colour", 1), True),
+        (lambda: [1].id, False),  # type: ignore[attr-defined]
+        (lambda: setattr(object(), "colour", 1), False),
+    ):
+        with pytest.raises(AttributeError) as raised:
+            wrong()
+        assert (hint in explain(raised.value, Yard())) == hinted

@@ -20,6 +20,7 @@ from holdfast import (
     Refused,
     bounded,
     fixed,
+    flag,
     text,
     u16,
     u32,
@@ -28,6 +29,7 @@ from holdfast import Room as RoomRow
 from server.core.inbox import Item, decode_items
 from server.core.journal import encode_record, restore
 from server.core.room import Room, SeatRequest, Step
+from server.core.seating import JoinRefusal, RefusalCode
 from shared.messages import InputItem
 
 # Values that nothing else has: a frame that holds their bytes has told a secret.
@@ -55,6 +57,7 @@ class Court(RoomRow):
     fuse: int = u32()
     fog: int = u32()
     fog_ticks: int = u32()
+    open: bool = flag(True)
 
 
 class Guest(Player):
@@ -127,6 +130,10 @@ class Yard(Game):
                 match.finish({"by": player.name})
             case ["flash"]:
                 match.spawn(Flash(owner=player))
+            case ["lock"]:
+                match.room.open = False
+            case ["unlock"]:
+                match.room.open = True
             case ["restart"]:
                 match.restart()
             case _:
@@ -183,6 +190,10 @@ class Cave(Yard):
         if mine is None:
             return []
         return [*match.players, *(dot for dot in match.all(Dot) if abs(dot.x - mine.x) < 5)]
+
+
+NOT_YOU = JoinRefusal(RefusalCode.GAME, "not you")
+"""What `Yard.join` says to a player called unwelcome."""
 
 
 def nonce(name: str) -> bytes:

@@ -7,7 +7,7 @@ import asyncio
 from server.core.room import SeatRequest
 from shared.errors import CloseCode
 from shared.messages import Status
-from tests.server.core.yard import Yard, nonce
+from tests.server.core.yard import NOT_YOU, Yard, nonce
 from tests.server.host.pair import items, two
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
@@ -77,7 +77,7 @@ def test_a_join_that_is_refused_is_not_asked_again() -> None:
         both.copy.join(SeatRequest(nonce("unwelcome"), "unwelcome"))
         await both.one.seconds(2)
         told = [one.refused for one in both.there.publications if one.refused]
-        assert told == [{nonce("unwelcome"): "not you"}], "once"
+        assert told == [{nonce("unwelcome"): NOT_YOU}], "once"
         assert not both.copy.outbox.open
         await both.stop()
 

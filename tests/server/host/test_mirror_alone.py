@@ -25,7 +25,7 @@ from server.store.memory_exchange import MemoryExchange
 from shared.errors import CloseCode
 from shared.match import Match
 from shared.messages import Status
-from tests.server.core.yard import Yard, item, nonce
+from tests.server.core.yard import NOT_YOU, Yard, item, nonce
 from tests.server.host.rig import LOG, MoodyStore
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually
@@ -177,7 +177,7 @@ def test_each_tick_is_shown_as_it_is_told() -> None:
         await scene.turns()
         assert scene.ticks == [4, 5, 6]
         assert scene.whole()
-        assert scene.publications[0].refused == {nonce("unwelcome"): "not you"}
+        assert scene.publications[0].refused == {nonce("unwelcome"): NOT_YOU}
         assert scene.mirror.holds(nonce("Ada"))
         assert not scene.mirror.holds(nonce("Bob"))
         assert (scene.mirror.free_seats, scene.mirror.census.players) == (3, 1)

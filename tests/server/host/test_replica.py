@@ -10,7 +10,7 @@ from server.core.ports import Publication
 from server.host.replica import RECENT_RECORDS, STARTS_KEPT, Heard, Replica
 from server.store.base import Held, Record, Status, Tail
 from server.store.exchange import NewEpoch
-from tests.server.core.yard import Ground, Yard, nonce
+from tests.server.core.yard import NOT_YOU, Ground, Yard, nonce
 from tests.shared.reference import whole
 
 
@@ -63,7 +63,7 @@ def test_the_next_tick_is_shown_as_the_owner_showed_it() -> None:
     shown = owner.replica.take(owner.tick())
     assert isinstance(shown, Publication)
     assert (shown.commit.tick, shown.committed_tick, shown.seated, shown.left) == (1, 1, {}, ())
-    assert shown.refused == {nonce("unwelcome"): "not you"}
+    assert shown.refused == {nonce("unwelcome"): NOT_YOU}
     bob = owner.ground.row("Bob").id
     owner.ground.room.leave(bob)
     shown = owner.replica.take(owner.tick())

@@ -13,6 +13,7 @@ from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
 from server.core.post import Leaving, Resumed
 from server.core.room import Room, SeatRequest
+from server.core.seating import JoinRefusal, RefusalCode
 from server.host.room_host import RoomHost
 from server.host.room_store import restored
 from server.host.seat_bots import SeatBots
@@ -84,7 +85,7 @@ def test_a_game_that_raises_loses_that_ticks_inputs_and_joins_and_goes_on() -> N
         await rig.ticks(room, 1)
         publication = watcher.publications[-1]
         said = "the game failed: Yard.step raised RuntimeError: step fails"
-        assert publication.refused == {nonce("Cid"): said}
+        assert publication.refused == {nonce("Cid"): JoinRefusal(RefusalCode.FAILED, said)}
         assert [refusal.reason for refusal in publication.commit.refusals] == [said, said]
         assert rig.metrics.counters["game_errors_total"] == 1
         assert room.over is None

@@ -1,4 +1,4 @@
-"""What is asked of a room's next tick, kept until the tick is whole: the game may raise in it."""
+"""What a tick takes in, kept until the tick is whole: the game may raise in it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from dataclasses import dataclass, field
 from shared.history import Refusal
 
 from .inbox import Item
-
-
-@dataclass(frozen=True, slots=True)
-class SeatRequest:
-    """A join waiting for its tick."""
-
-    nonce: bytes
-    name: str
-    identity: str = ""
+from .seating import SeatRequest
 
 
 @dataclass(slots=True)
-class Attempt:
+class TickInputs:
     """What a tick consumed; `resumed` has the new connection by player.
 
     `items` are as they were applied, without the inputs that were skipped; `originals` with them.
