@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -78,7 +78,8 @@ def brain_maker(spec: str) -> Callable[[Schema], Brain]:
 class App:
     """A server. `chance` makes secrets and seeds; `kill` is what the page's button does.
 
-    `mistake` says, in development, why a game's file as it was saved does not load.
+    `mistake` says, in development, why a game's file as it was saved does not load, and `stuck`
+    which rooms are kept still since their game hung, and where.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class App:
         lan: Sequence[str] = (),
         kill: Callable[[], None] | None = None,
         mistake: Callable[[], str | None] | None = None,
+        stuck: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.metrics = Metrics()
         self._config = config
@@ -122,7 +124,7 @@ class App:
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()
         network = Network(int.from_bytes(chance(8), "little")) if config.dev else None
-        site = self._site(games, lan, kill if config.dev else None, network, mistake)
+        site = self._site(games, lan, kill if config.dev else None, network, mistake, stuck)
         mounts = {"/client/": CLIENT}
         mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
         self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
@@ -226,6 +228,7 @@ class App:
         kill: Callable[[], None] | None,
         network: Network | None,
         mistake: Callable[[], str | None] | None,
+        stuck: Callable[[], Mapping[str, str]],
     ) -> Site:
         return Site(
             version=VERSION,
@@ -235,6 +238,7 @@ class App:
             pages={g.name: f"/games/{g.name}/web/index.html" for g in games if g.web},
             kill=kill,
             mistake=mistake,
+            stuck=stuck,
             network=network,
             pid=os.getpid(),
             process=self.host.name,

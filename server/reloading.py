@@ -13,6 +13,8 @@ from server.core.ports import Clock
 from server.loading import LoadedGame
 
 WATCH_S: Final = 0.5
+TRIAL_S: Final = 30.0
+"""A file that takes longer to import loops, or would hold up every start of the server."""
 # What a worker does with its games, for a process that only tries it.
 LOAD_GAMES: Final = """
 import sys
@@ -44,6 +46,10 @@ class Sources:
         self._clock = clock
         self._log = log
         self._files = sorted({path for game in games for path in game_files(game.source)})
+
+    def saved_since(self, wall_s: float) -> bool:
+        """Whether a file was saved at this time, in seconds since 1970, or later."""
+        return any(_saved_at(path) >= wall_s for path in self._files)
 
     async def changed(self) -> None:
         """Return once a file was saved again, and the games load as they are now."""
@@ -80,7 +86,10 @@ async def _fault(specs: Sequence[str]) -> str | None:
         sys.executable, "-c", LOAD_GAMES, *specs, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, told = await trial.communicate()
+        async with asyncio.timeout(TRIAL_S):
+            _, told = await trial.communicate()
+    except TimeoutError:
+        return f"importing it takes longer than {TRIAL_S:g} s"
     finally:
         if trial.returncode is None:
             trial.kill()

@@ -14,7 +14,7 @@ from typing import Final
 
 from server.watch_page import Mark, Slot
 
-BEAT_S: Final = 0.25
+BEAT_S: Final = 0.1
 """How often a worker's loop says that it turns."""
 LOOKS: Final = 20
 """The supervisor looks so many times in the time a worker may be silent."""

@@ -20,12 +20,15 @@ from server.core.lobby import read_wish
 from server.heartbeat import Heartbeat
 from server.host.clock import LoopClock
 from server.listening import adopt, say_serving
-from server.reloading import Sources
+from server.reloading import WATCH_S, Sources
 from server.restarts import EXIT_CONFIG, EXIT_OK, EXIT_RELOAD, EXIT_STORE
 from server.settings import LogFormat
 from server.store.base import StoreUnavailable
 from server.store.open import open_exchange, open_store
 from shared.errors import ConfigError, RemoteError, StoreError
+
+# A save so long before the hang may not have been noticed by the process that hung.
+SAVED_UNSEEN_S = 2 * WATCH_S
 
 
 def run_worker(config: Config) -> int:
@@ -159,6 +162,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         lan=lan,
         kill=kill_this_process,
         mistake=None if sources is None else lambda: sources.mistake,
+        stuck=lambda: {one.room: one.reason for one in heart.kept()},
     )
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -166,7 +170,9 @@ async def _serve(config: Config, log: logging.Logger) -> int:
         loop.add_signal_handler(signalled, stopping.set)
     # Kept for the loop's life: nobody else holds the task.
     beating = heart.begin()
-    sentenced = heart.sentenced()
+    sentenced = heart.sentenced() if sources is None else []
+    if sources is not None:
+        _try_again(heart, sources)
     await app.start(sock, [(one.room, one.reason) for one in sentenced])
     for conviction in sentenced:
         heart.settle(conviction)
@@ -182,6 +188,13 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     await app.stop(config.drain_s if not reload else 2.0)
     beating.cancel()
     return EXIT_RELOAD if reload else EXIT_OK
+
+
+def _try_again(heart: Heartbeat, sources: Sources) -> None:
+    """In development a room that hung is kept until its game is saved, which may have been done."""
+    for conviction in heart.kept():
+        if sources.saved_since(conviction.since_s - SAVED_UNSEEN_S):
+            heart.settle(conviction)
 
 
 async def _until_told(stopping: asyncio.Event, sources: Sources | None) -> bool:

@@ -40,6 +40,7 @@ class Site:
     bots: Mapping[str, int] = field(default_factory=dict[str, int])
     kill: Callable[[], None] | None = None
     mistake: Callable[[], str | None] | None = None
+    stuck: Callable[[], Mapping[str, str]] = dict
     network: Network | None = None
     pid: int = 0
     process: str = ""
@@ -227,6 +228,7 @@ class Api:
         if self._site.mistake is None:
             return _json({"error": "only a server started with --dev tells mistakes"}, 403)
         rooms = {room.id: room.fault for room in self._host.rooms() if room.fault}
+        rooms |= self._site.stuck()
         return _json({"file": self._site.mistake(), "rooms": rooms})
 
     async def _network(self, request: Request) -> Response:

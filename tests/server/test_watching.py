@@ -13,7 +13,7 @@ from tests.server.supervised import WORKER, supervised
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the supervisor is for POSIX")
 
 ROOM = "coins123"
-WATCHDOG_S = 0.4
+WATCHDOG_S = 0.6
 INDENT = "\n        "
 
 # The first process of worker 1 does as the test says, once its loop has turned; later ones and
@@ -77,8 +77,9 @@ def test_a_worker_stuck_in_a_game_is_ended_with_its_stack_and_the_next_knows_the
         assert "(walk.py:3)" in again
         stack = "\n".join(running.lines)
         assert f'File "{tmp_path}/walk.py", line 3 in step' in stack
-        # The other worker has been the same process all along.
-        assert running.count("serving 2") == 1
+        # The other worker, which may be about to serve, has been the same process all along.
+        assert running.count("serving 2") <= 1
+        assert running.count("worker started") == 3
 
 
 def test_a_worker_stuck_in_no_room_is_ended_and_no_room_is_convicted(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_worker_that_is_stopped_from_outside_is_ended_and_no_room_is_convicted
 
 def test_without_a_watchdog_a_stuck_worker_stays(tmp_path: Path) -> None:
     """The control: nothing else ends it."""
-    worker = script(tmp_path, "enter(); time.sleep(3 * 0.4); say('back')")
+    worker = script(tmp_path, "enter(); time.sleep(3 * 0.6); say('back')")
     with supervised(worker) as running:
         running.wait_for("back")
         assert running.count("worker started") == 1
@@ -117,7 +118,7 @@ def test_a_worker_that_is_late_by_less_than_the_limit_stays(tmp_path: Path) -> N
 
 def test_a_worker_whose_thread_is_traced_stays(tmp_path: Path) -> None:
     lines = ["sys.settrace(lambda *_: None)", "await asyncio.sleep(0.3)"]
-    late = INDENT.join([*lines, "enter(); time.sleep(3 * 0.4); say('back')"])
+    late = INDENT.join([*lines, "enter(); time.sleep(3 * 0.6); say('back')"])
     with supervised(script(tmp_path, late), watchdog_s=WATCHDOG_S) as running:
         running.wait_for("back")
         assert running.count("worker started") == 1
