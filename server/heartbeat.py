@@ -33,8 +33,12 @@ class Heartbeat:
         return [one for one in self._page.convictions() if one.worker == self._number]
 
     def settle(self, conviction: Conviction) -> None:
-        """Its room is put aside, or may be tried again."""
+        """Its room is put aside."""
         self._page.settle(conviction)
+
+    def pardon(self) -> None:
+        """Every room may be tried again."""
+        self._page.pardon()
 
     def kept(self) -> list[Conviction]:
         """The rooms of all workers that wait for their game to be saved again."""

@@ -1,6 +1,6 @@
 """The page of memory that a supervisor shares with its workers, so that each sees who is stuck.
 
-    slot per worker:  beats of its loop | traced | its name | what it works for: room and hook
+    slot per worker:  beats of its loop | traced | its name | what it works for: room, hook, game
     convictions:      rooms a worker was ended for, until they are quarantined or their game saved
 
 A worker writes its own slot; the supervisor writes convictions, and a worker only that one is
@@ -15,6 +15,7 @@ import mmap
 import os
 import struct
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -23,12 +24,15 @@ SLOTS: Final = 65
 """As many as there may be workers, and the one that is kept for slow rooms."""
 CONVICTIONS: Final = 32
 """A ring: the oldest is forgotten for the thirty-third, were it not settled by then."""
+GAME_HANGS_MAX: Final = 3
+"""A game that hung so often within the window hangs in whatever room it is run."""
+GAME_WINDOW_S: Final = 600.0
 
 _BEATS: Final = struct.Struct("<Q")
 _TRACED, _NAME, _MARK, _SLOT_BYTES = 8, 9, 128, 256
 _NAME_BYTES = _MARK - _NAME
-# An id has at most 32 characters, a hook's name fewer; a mark is written with one copy.
-_MARK_BYTES = 64
+# An id has at most 32 characters, names of hooks and games fewer; it is written with one copy.
+_MARK_BYTES = 128
 _CELL_BYTES = 1024
 _PAGE_BYTES = SLOTS * _SLOT_BYTES + CONVICTIONS * _CELL_BYTES
 _SETTLED: Final = 2
@@ -42,6 +46,7 @@ class Mark:
 
     room: str
     hook: str
+    game: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Conviction:
     """
 
     room: str
+    game: str
     hook: str
     place: str
     owner: str
@@ -75,7 +81,7 @@ class Conviction:
     def reason(self) -> str:
         """What is kept with the room, and told to the game's author."""
         where = f" ({self.place})" if self.place else ""
-        return f"{self.hook} did not return for {self.silent_s:.1f} s{where}"
+        return f"{self.game}: {self.hook} did not return for {self.silent_s:.1f} s{where}"
 
 
 class WatchPage:
@@ -131,8 +137,13 @@ class WatchPage:
         """Those that are remembered, settled or not, the oldest first."""
         return [one for _, one in self._all()]
 
+    def pardon(self) -> None:
+        """Forget every conviction: the games are others now."""
+        at = _cell(0)
+        self._memory[at:] = bytes(_PAGE_BYTES - at)
+
     def settle(self, conviction: Conviction) -> None:
-        """Its room is quarantined, or may be tried again."""
+        """Its room is quarantined."""
         for number, (_, one) in self._cells().items():
             if one == conviction:
                 self._memory[_cell(number)] = _SETTLED
@@ -167,7 +178,7 @@ class SlotWriter:
         self._traced = at + _TRACED
         self._left = at + _MARK
         self._mark = slice(at + _MARK, at + _MARK + _MARK_BYTES)
-        self._texts: dict[tuple[str, str], bytes] = {}
+        self._texts: dict[tuple[str, str, str], bytes] = {}
         text = name.encode()[:_NAME_BYTES]
         memory[at + _NAME : at + _NAME + len(text)] = text
 
@@ -177,28 +188,35 @@ class SlotWriter:
         self._memory[self._traced] = int(traced)
         _BEATS.pack_into(self._memory, self._beats, beats + 1)
 
-    def enter(self, room: str, hook: str) -> None:
+    def enter(self, room: str, game: str, hook: str) -> None:
         """From now on this process works for this room; see `server.core.ports.Marker`."""
-        self._memory[self._mark] = self._texts.get((room, hook)) or self._text(room, hook)
+        named = (room, hook, game)
+        self._memory[self._mark] = self._texts.get(named) or self._text(named)
 
     def leave(self) -> None:
         """It works for no room in particular."""
         self._memory[self._left] = 0
 
-    def _text(self, room: str, hook: str) -> bytes:
+    def _text(self, named: tuple[str, str, str]) -> bytes:
         if len(self._texts) >= _TEXTS_MAX:
             self._texts.clear()
-        text = f"{room}\n{hook}".encode()[: _MARK_BYTES - 1]
+        text = "\n".join(named).encode()[: _MARK_BYTES - 1]
         made = (bytes([len(text)]) + text).ljust(_MARK_BYTES, b"\0")
-        self._texts[room, hook] = made
+        self._texts[named] = made
         return made
 
 
 class PageSuspicion:
-    """The `Suspicion` of one worker: what the slots beside its own and the convictions say."""
+    """The `Suspicion` of one worker: what the slots beside its own and the convictions say.
 
-    def __init__(self, page: WatchPage, number: int, slots: int) -> None:
+    `wall` is in seconds since 1970.
+    """
+
+    def __init__(
+        self, page: WatchPage, number: int, slots: int, wall: Callable[[], float] = time.time
+    ) -> None:
         self._page = page
+        self._wall = wall
         self._others = [one for one in range(1, slots + 1) if one != number]
 
     def suspects(self, room: str) -> bool:
@@ -217,6 +235,14 @@ class PageSuspicion:
             if slot.name == owner and slot.mark is not None:
                 return slot.mark.room != room
         return any(one.owner == owner and one.room != room for one in self._page.known())
+
+    def refuses(self, game: str) -> bool:
+        """Whether a room of the game is convicted and not put aside, or several were of late."""
+        if any(one.game == game for one in self._page.convictions()):
+            return True
+        since_s = self._wall() - GAME_WINDOW_S
+        late = [one for one in self._page.known() if one.game == game and one.since_s > since_s]
+        return len(late) >= GAME_HANGS_MAX
 
     def _in(self, number: int, room: str) -> bool:
         mark = self._page.slot(number).mark
@@ -243,5 +269,5 @@ def _cell(number: int) -> int:
 
 def _read_mark(text: bytes) -> Mark | None:
     length = text[0]
-    room, found, hook = text[1 : 1 + length].decode("utf-8", "replace").partition("\n")
-    return Mark(room, hook) if length and found else None
+    parts = text[1 : 1 + length].decode("utf-8", "replace").split("\n")
+    return Mark(*parts) if len(parts) == 3 else None

@@ -65,8 +65,7 @@ class Watching:
 
     def saved(self) -> None:
         """The games' files were saved: rooms that were kept for that may be tried again."""
-        for conviction in self._page.convictions():
-            self._page.settle(conviction)
+        self._page.pardon()
 
     def _end(self, worker: WorkerProcess, hang: Hang) -> None:
         if tracer := _tracer_of(worker.pid):
@@ -99,6 +98,7 @@ class Watching:
         hook, place = place_in_stack(stack, self._folders)
         conviction = Conviction(
             room=mark.room,
+            game=mark.game,
             hook=hook or mark.hook,
             place=place,
             owner=self._page.slot(worker.number).name,

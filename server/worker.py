@@ -192,9 +192,9 @@ async def _serve(config: Config, log: logging.Logger) -> int:
 
 def _try_again(heart: Heartbeat, sources: Sources) -> None:
     """In development a room that hung is kept until its game is saved, which may have been done."""
-    for conviction in heart.kept():
-        if sources.saved_since(conviction.since_s - SAVED_UNSEEN_S):
-            heart.settle(conviction)
+    since_s = [one.since_s for one in heart.kept()]
+    if since_s and sources.saved_since(min(since_s) - SAVED_UNSEEN_S):
+        heart.pardon()
 
 
 async def _until_told(stopping: asyncio.Event, sources: Sources | None) -> bool:

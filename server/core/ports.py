@@ -52,8 +52,11 @@ class Marker(Protocol):
     well under a microsecond.
     """
 
-    def enter(self, room: str, hook: str) -> None:
-        """From now on this process works for this room; `hook` says at what, as in `step`."""
+    def enter(self, room: str, game: str, hook: str) -> None:
+        """From now on this process works for this room of a game, as its settings name it.
+
+        `hook` says at what, as in `step`.
+        """
 
     def leave(self) -> None:
         """It works for no room in particular."""
@@ -62,7 +65,7 @@ class Marker(Protocol):
 class Unmarked:
     """A `Marker` where nobody watches: simulations, tests, and a watchdog that is turned off."""
 
-    def enter(self, room: str, hook: str) -> None:
+    def enter(self, room: str, game: str, hook: str) -> None:
         """Note nothing."""
 
     def leave(self) -> None:
@@ -83,6 +86,10 @@ class Suspicion(Protocol):
         """Whether this room's owner fell silent for another room's sake: no crash of this room."""
         ...
 
+    def refuses(self, game: str) -> bool:
+        """Whether rooms of this game hang one after the other: none is made or taken up now."""
+        ...
+
 
 class Unsuspecting:
     """A `Suspicion` where nobody watches."""
@@ -95,6 +102,11 @@ class Unsuspecting:
     def blameless(self, room: str, owner: str) -> bool:
         """Say nothing in a room's favour."""
         del room, owner
+        return False
+
+    def refuses(self, game: str) -> bool:
+        """Refuse no game."""
+        del game
         return False
 
 

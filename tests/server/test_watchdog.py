@@ -9,7 +9,7 @@ from server.watchdog import LOOK_MAX_S, Hang, Watched, look_s, place_in_stack
 
 LIMIT_S = 5.0
 STEP = look_s(LIMIT_S)
-ROOM, OTHER = Mark("coins123", "step"), Mark("pond4567", "publish")
+ROOM, OTHER = Mark("coins123", "step", "coins"), Mark("pond4567", "publish", "pond")
 
 
 def slot(beats: int, mark: Mark | None = None, *, traced: bool = False) -> Slot:

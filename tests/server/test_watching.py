@@ -27,7 +27,7 @@ from server.listening import adopt, say_serving
 listener = adopt(inherited)
 heart = Heartbeat(inherited, f"local-{inherited.number}-{os.getpid()}")
 first = inherited.number == 1 and not os.path.exists(MARKER)
-def enter(): heart.marker.enter("coins123", "step")
+def enter(): heart.marker.enter("coins123", "coins", "step")
 async def serve():
     heart.begin()
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ def test_a_worker_stuck_in_a_game_is_ended_with_its_stack_and_the_next_knows_the
     with supervised(worker, workers=2, watchdog_s=WATCHDOG_S, folder=str(tmp_path)) as running:
         pid = int(running.wait_for("serving 1").split()[2])
         told = running.wait_for(f"worker {pid} is silent for")
-        assert f"in room {ROOM}, where step did not return for" in told
+        assert f"in room {ROOM}, where coins: step did not return for" in told
         assert "(walk.py:3): killed; the other rooms go on" in told
         running.wait_for(f"worker {pid} died by SIGKILL; restarting")
         again = running.wait_for("serving 1")
@@ -134,7 +134,7 @@ def test_a_worker_that_hangs_again_and_again_before_it_serves_is_not_given_up(
     n = int(open({str(count)!r}).read())
     open({str(count)!r}, "w").write(str(n + 1))
     if n < 3:
-        heart.marker.enter(f"room000{{n}}", "step"); time.sleep(60)
+        heart.marker.enter(f"room000{{n}}", "coins", "step"); time.sleep(60)
 """
     worker = BEAT.replace("MARKER", repr(str(count))).replace(
         "    say_serving(inherited)\n", hang + "    say_serving(inherited)\n"
