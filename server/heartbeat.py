@@ -16,6 +16,7 @@ class Heartbeat:
     """A worker's part of the page that its supervisor shares; `name` is the process's."""
 
     def __init__(self, inherited: Inherited, name: str) -> None:
+        self.name = name
         self._page = WatchPage(inherited.page)
         self._number = inherited.number
         self._stacks = inherited.stacks

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from server.core.lobby import read_wish
 from server.heartbeat import Heartbeat
 from server.host.clock import LoopClock
 from server.listening import adopt, say_serving
+from server.loading import LoadedGame
 from server.reloading import WATCH_S, Sources
 from server.restarts import EXIT_CONFIG, EXIT_OK, EXIT_RELOAD, EXIT_STORE
 from server.settings import LogFormat
@@ -145,43 +147,23 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     games = load_games(config)
     clock = LoopClock()
     sources = Sources(games, config.games, clock, log) if config.dev else None
-    store = open_store(config.store, lambda: int(clock.wall_s() * 1000))
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
-    app = App(
-        config,
-        games,
-        store,
-        open_exchange(config.store, clock.now, secrets.token_bytes, log),
-        clock,
-        secrets.token_bytes,
-        signing_secret(config),
-        log,
-        owner=name,
-        lan=lan,
-        kill=kill_this_process,
-        mistake=None if sources is None else lambda: sources.mistake,
-        stuck=lambda: {one.room: one.reason for one in heart.kept()},
-    )
+    app = _make_app(config, games, clock, heart, sources, lan, log)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signalled in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signalled, stopping.set)
     # Kept for the loop's life: nobody else holds the task.
     beating = heart.begin()
-    sentenced = heart.sentenced() if sources is None else []
-    if sources is not None:
-        _try_again(heart, sources)
-    await app.start(sock, [(one.room, one.reason) for one in sentenced])
-    for conviction in sentenced:
-        heart.settle(conviction)
+    await _start(app, sock, heart, sources)
     # Loaded code and configuration never die; the collector need not look at them again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     say_serving(config.worker)
-    log.info("process %s serves: worker %d, pid %d", name, number, os.getpid())
+    log.info("process %s serves: worker %d, pid %d", heart.name, number, os.getpid())
     _announce(config, log, port, lan)
     reload = await _until_told(stopping, sources)
     log.info("reloading the game" if reload else "stopping")
@@ -190,11 +172,44 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     return EXIT_RELOAD if reload else EXIT_OK
 
 
-def _try_again(heart: Heartbeat, sources: Sources) -> None:
-    """In development a room that hung is kept until its game is saved, which may have been done."""
+def _make_app(
+    config: Config,
+    games: Sequence[LoadedGame],
+    clock: LoopClock,
+    heart: Heartbeat,
+    sources: Sources | None,
+    lan: Sequence[str],
+    log: logging.Logger,
+) -> App:
+    return App(
+        config,
+        games,
+        open_store(config.store, lambda: int(clock.wall_s() * 1000)),
+        open_exchange(config.store, clock.now, secrets.token_bytes, log),
+        clock,
+        secrets.token_bytes,
+        signing_secret(config),
+        log,
+        owner=heart.name,
+        lan=lan,
+        kill=kill_this_process,
+        mistake=None if sources is None else lambda: sources.mistake,
+        stuck=lambda: {one.room: one.reason for one in heart.kept()},
+    )
+
+
+async def _start(app: App, sock: socket.socket, heart: Heartbeat, sources: Sources | None) -> None:
+    """Accept; what the process before this one hung in is put aside first, or in development kept.
+
+    It is kept until its game is saved, which may have been done while it hung.
+    """
+    sentenced = heart.sentenced() if sources is None else []
     since_s = [one.since_s for one in heart.kept()]
-    if since_s and sources.saved_since(min(since_s) - SAVED_UNSEEN_S):
+    if sources is not None and since_s and sources.saved_since(min(since_s) - SAVED_UNSEEN_S):
         heart.pardon()
+    await app.start(sock, [(one.room, one.reason) for one in sentenced])
+    for conviction in sentenced:
+        heart.settle(conviction)
 
 
 async def _until_told(stopping: asyncio.Event, sources: Sources | None) -> bool:
