@@ -41,7 +41,7 @@ MEANINGS: dict[CloseCode, str] = {
     CloseCode.MESSAGE_TOO_BIG: "a message is longer than the limit",
     CloseCode.INTERNAL_ERROR: "the server failed; resume",
     CloseCode.BAD_MESSAGE: "a message is malformed, unknown, out of range or out of turn",
-    CloseCode.BAD_TOKEN: "the session token is forged, expired or of another room",
+    CloseCode.BAD_TOKEN: "the session token is forged, or of a server that is gone",
     CloseCode.REFUSED: "the game refused the join",
     CloseCode.NOT_FOUND: "no such game or room",
     CloseCode.TIMED_OUT: "no JOIN or RESUME came in time, or the connection fell silent",

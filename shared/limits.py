@@ -78,8 +78,6 @@ AHEAD_TICKS_MAX = 20
 PROVE_S = 3.0
 # After RENEW, time to open a second connection: several tries with backoff.
 RENEW_NOTICE_S = 60.0
-# A session token outlives a night; its seat may be gone before.
-TOKEN_LIFETIME_S = 24 * 3600
 # How long an absent player keeps the seat.
 GRACE_S = 30.0
 
@@ -107,5 +105,4 @@ assert CATCH_UP_TICKS_MAX < BEHIND_TICKS_MAX
 assert MESSAGE_BYTES_MAX <= WRITE_GATE_BYTES <= FRAME_BYTES_MAX <= CHECKPOINT_BYTES_MAX
 assert INPUT_ITEMS_PER_S > TICK_RATE_MAX, "one input a tick must be allowed at any tick rate"
 assert MESSAGES_PER_S > TICK_RATE_MAX
-assert GRACE_S < TOKEN_LIFETIME_S
 assert POLL_LINGER_S < TOO_SLOW_S, "who polls no more is gone before being called slow"

@@ -21,6 +21,8 @@ ROOM_ID_CHARS = "23456789abcdefghjkmnpqrstuvwxyz"
 ROOM_ID_LENGTH = 20
 BOTS_MAX = 64
 META_FORMAT = 1
+# Letters and symbols without ink: Hangul fillers, the empty Braille cell, the null notehead.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +139,25 @@ def room_id(random: bytes) -> str:
 
 def clean_name(name: str) -> str:
     """A name fit to show: NFC, no control or formatting characters, single spaces, not empty."""
+    before = ""
+    # What is taken out may let its neighbours compose; each further pass makes the name shorter.
+    while name != before:
+        before, name = name, _cleaned(name)
+    return name if any(map(_is_visible, name)) else "player"
+
+
+def _cleaned(name: str) -> str:
     kept = "".join(
-        " " if character.isspace() else character
-        for character in unicodedata.normalize("NFC", name)
+        " " if character.isspace() or character in _BLANKS else character
+        for character in name
         if character.isspace() or unicodedata.category(character)[0] != "C"
     )
-    return " ".join(kept.split())[:NAME_CHARS_MAX].strip() or "player"
+    return " ".join(unicodedata.normalize("NFC", kept).split())[:NAME_CHARS_MAX].strip()
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character shows by itself: a letter, number, punctuation or symbol that has ink."""
+    return unicodedata.category(character)[0] in "LNPS"
 
 
 def _bad_option(reason: str) -> RemoteError:

@@ -34,7 +34,9 @@ class Generations:
         """Whether a poll is served that names a token issued then; None is too early to tell."""
         if not player:
             return True
-        return may_poll(issued, self._newest(player), self._issuer.now_ms)
+        newest = self._newest(player)
+        passed_s = 0.0 if issued >= issued_in(newest) else self._issuer.since(newest)
+        return may_poll(issued, newest, passed_s)
 
     def sit(self, player: int, polled: int | None, first_seq: int) -> int:
         """A player is served here from now on; when the token of the connection was issued, in ms.

@@ -197,7 +197,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         limits.HELLO_TIMEOUT_S, edge.ping_timeout_s, limits.TOO_SLOW_S, limits.INPUT_ITEMS_MAX,
         limits.ACTIONS_PER_ITEM_MAX, limits.UNACKED_INPUTS_MAX, limits.GAME_CHARS_MAX,
         16 * limits.NAME_CHARS_MAX, limits.IDENTITY_CHARS_MAX, limits.BUILD_CHARS_MAX,
-        limits.OPTIONS_MAX, limits.NONCE_BYTES, limits.TOKEN_BYTES_MAX, limits.TOKEN_LIFETIME_S,
+        limits.OPTIONS_MAX, limits.NONCE_BYTES, limits.TOKEN_BYTES_MAX,
         limits.HISTORY_TICKS, limits.INTEGER_MAX, limits.ENTITY_ID_MAX, limits.FIXED_WIRE_MAX,
     ]  # fmt: skip
     bursts = [int(found) for row in rows for found in re.findall(r"at once: (\d+)", row[0])]

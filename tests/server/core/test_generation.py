@@ -55,15 +55,34 @@ def test_a_socket_outlives_its_own_proof_and_not_a_poll_with_its_token() -> None
     ],
 )
 def test_which_polls_are_served(issued: int, stage: int, after_s: float, may: bool | None) -> None:
-    assert may_poll(issued, generation(NOW_MS, stage), NOW_MS + after_s * 1000) is may
+    assert may_poll(issued, generation(NOW_MS, stage), after_s) is may
 
 
 def test_tokens_are_issued_in_order_whatever_the_clock_says() -> None:
     now_s = [1000.0]
-    issuer = Issuer(lambda: now_s[0])
+    issuer = Issuer(lambda: now_s[0], lambda: 0.0)
     assert [issuer.draw(), issuer.draw()] == [1_000_000, 1_000_001]
     now_s[0] = 900.0
     assert issuer.draw() == 1_000_002
-    assert issuer.now_ms == 900_000
-    ahead = generation(2_000_000, POLLED)
-    assert issuer.draw(ahead) == 2_000_001, "another process's clock may be ahead"
+    now_s[0] = 90_000_000.0
+    assert issuer.draw() == 90_000_000_000
+    now_s[0] = 1000.0
+    assert issuer.draw() == 90_000_000_001, "what was issued meanwhile is not undone"
+    ahead = generation(95_000_000_000, POLLED)
+    assert issuer.draw(ahead) == 95_000_000_001, "another process's clock may be ahead"
+
+
+@pytest.mark.parametrize("stepped_s", [0.0, -600.0, 90_000.0])
+def test_a_poll_waits_no_longer_for_a_newer_connection_whatever_the_wall_clock_does(
+    stepped_s: float,
+) -> None:
+    now_s, wall_s = [50.0], [10_000.0]
+    issuer = Issuer(lambda: wall_s[0], lambda: now_s[0])
+    newest = generation(issuer.draw(), OPENED)
+    wall_s[0] += stepped_s
+    waits: list[bool | None] = []
+    for _ in range(5):
+        waits.append(may_poll(NOW_MS, newest + 4 * NOW_MS, issuer.since(newest)))
+        now_s[0] += PROVE_S / 2
+        wall_s[0] += PROVE_S / 2
+    assert waits == ([True] * 5 if stepped_s > 0 else [None, None, True, True, True])

@@ -166,15 +166,35 @@ def test_options_are_read_by_name_when_the_game_declares_others() -> None:
         ("x" * 30, "x" * 24),
         ("x" * 23 + " y", "x" * 23),
         ("名前", "名前"),
+        ("e\u200d\u0301", "é"),
+        ("\u1100\u200c\u1161", "\uac00"),
+        ("\u3164", "player"),
+        ("\u2800\u2800", "player"),
+        ("\u115f \u1160\uffa0", "player"),
+        ("\u0301\ufe0f\u034f", "player"),
+        ("\U0001d159", "player"),
+        ("A\u3164\u2800B", "A B"),
+        ("\u2764\ufe0f", "\u2764\ufe0f"),
+        ("\ud83d", "player"),
+        ("\u0958" * 24, "\u0915\u093c" * 12),
     ],
 )
 def test_names_are_cleaned(name: str, shown: str) -> None:
     assert clean_name(name) == shown
 
 
-@given(st.text(max_size=80))
+MARKS = "\u0301\u0323\u0327\u034f\ufe0f"
+UNSEEN = "\u200b\u200c\u200d\u202e\u3164\u2800\u115f\u1160"
+ODD = "aeoZ 1-\u1100\u1161\u11a8\u0958" + MARKS + UNSEEN
+
+
+@given(st.text(max_size=80) | st.text(ODD, max_size=60))
 def test_any_name_becomes_one_that_can_be_shown(name: str) -> None:
     shown = clean_name(name)
     assert 1 <= len(shown) <= NAME_CHARS_MAX
-    assert shown == shown.strip()
+    assert shown == " ".join(shown.split())
     assert not any(unicodedata.category(character)[0] == "C" for character in shown)
+    assert unicodedata.is_normalized("NFC", shown)
+    assert clean_name(shown) == shown
+    assert not set(shown) & set("\u3164\u2800\u115f\u1160\uffa0")
+    assert any(unicodedata.category(character)[0] in "LNPS" for character in shown)
