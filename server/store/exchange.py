@@ -18,8 +18,10 @@ it: at most once, in order from one poster, maybe not at all. The ends repeat wh
 change; a listing stays until it is announced otherwise, or the room ends. `find_seat` seats players
 who ask for any room of one kind: it answers with the fullest open room with a seat that is neither
 taken nor promised, and promises it to the nonce for `PROMISE_S`. The same nonce is sent to the same
-room for `NONCE_S`. If there is no such room, one asker is told to make it and the others to wait,
-until a room of the kind is new in the directory or has a seat.
+room for `NONCE_S`, whichever process asks for it, unless that room refused it. If there is no such
+room, one asker is told to make it and the others to wait, until a room of the kind is new in the
+directory or has a seat. For a room of its own (`key` is "") a nonce is sent to the room announced
+as made for it; of the processes that ask for the same nonce one is told to make it.
 
 All methods but `tell` and `post` may raise `StoreUnavailable`. `tell` and `post` never wait and
 never raise: what cannot be sent is lost.
@@ -99,8 +101,9 @@ class Listing:
     """A room in the directory.
 
     `key` names the kind of room a player may ask for ("" for a room found by its id alone), `free`
-    counts the seats not taken, `about` is for the hosts. `seated` are nonces that have their seat,
-    whose promises are over.
+    counts the seats not taken, `about` is for the hosts. `seated` are nonces that have their seat
+    or were refused one: their promises are over. `made_for` are nonces the room was made for: each
+    is promised a seat and sent here.
     """
 
     room: str
@@ -109,6 +112,7 @@ class Listing:
     owner: str
     about: bytes
     seated: tuple[bytes, ...] = ()
+    made_for: tuple[bytes, ...] = ()
 
 
 class NoSeat(Enum):
@@ -173,9 +177,15 @@ class Exchange(Protocol):
         ...
 
     async def listings(self) -> list[Listing]:
-        """Return every room in the directory, by id, without `seated`."""
+        """Return every room in the directory, by id, without `seated` and `made_for`."""
         ...
 
-    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
-        """The room where this nonce finds a seat, or that there is none."""
+    async def find_seat(
+        self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+    ) -> str | NoSeat:
+        """The room where this nonce finds a seat, or that there is none.
+
+        `process` is the one that asks, and makes the room if told to; `excluding` are rooms that
+        refused the nonce: nothing there is promised to it any more.
+        """
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Generic, TypeVar
 
 from server.store.exchange import (
@@ -24,6 +25,8 @@ from server.store.exchange import (
 )
 
 M = TypeVar("M")
+FORGOTTEN_MAX = 8
+"""How many outdated entries one search for a seat takes away: more than it can add."""
 
 
 class _Subscription(Generic[M]):
@@ -55,9 +58,10 @@ class MemoryExchange:
         self._listeners: dict[str, list[_Subscription[bytes]]] = {}
         self._processes: dict[str, tuple[float, Process]] = {}
         self._listings: dict[str, Listing] = {}
+        self._kinds: dict[str, set[str]] = {}
         self._promises: dict[str, dict[bytes, float]] = {}
         self._nonces: dict[bytes, tuple[float, str]] = {}
-        self._making: dict[str, tuple[float, bytes]] = {}
+        self._making: dict[str | bytes, tuple[float, tuple[str, bytes]]] = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -94,46 +98,82 @@ class MemoryExchange:
         return [process for _, (_, process) in sorted(self._processes.items())]
 
     async def announce(self, listings: Sequence[Listing]) -> None:
+        now = self._now()
         for listing in listings:
-            new = listing.room not in self._listings
-            self._listings[listing.room] = replace(listing, seated=())
-            if new or listing.free > 0:
-                self._making.pop(listing.key, None)
-            promises = self._promises.get(listing.room, {})
+            room = listing.room
+            new = room not in self._listings
+            self._unlist(room)
+            self._listings[room] = replace(listing, seated=(), made_for=())
+            if listing.key:
+                self._kinds.setdefault(listing.key, set()).add(room)
+                if new or listing.free > 0:
+                    self._making.pop(listing.key, None)
             for nonce in listing.seated:
-                promises.pop(nonce, None)
+                self._promises.get(room, {}).pop(nonce, None)
+            for nonce in listing.made_for:
+                self._making.pop(nonce, None)
+                self._send(nonce, room, now)
 
     async def delist(self, room: str) -> None:
-        self._listings.pop(room, None)
+        self._unlist(room)
         self._promises.pop(room, None)
+
+    def _unlist(self, room: str) -> None:
+        listing = self._listings.pop(room, None)
+        if listing is not None and listing.key:
+            alike = self._kinds[listing.key]
+            alike.discard(room)
+            if not alike:
+                del self._kinds[listing.key]
 
     async def listings(self) -> list[Listing]:
         return [listing for _, listing in sorted(self._listings.items())]
 
-    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
+    async def find_seat(
+        self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+    ) -> str | NoSeat:
         now = self._now()
-        self._nonces = {n: kept for n, kept in self._nonces.items() if kept[0] > now}
-        known = self._nonces.get(nonce)
-        if known is not None and known[1] in self._listings:
-            return known[1]
+        self._forget(now)
+        for room in excluding:
+            self._promises.get(room, {}).pop(nonce, None)
+        _, known = self._nonces.get(nonce, (now, ""))
+        if known in self._listings and known not in excluding:
+            return known
         best: tuple[int, str] | None = None
-        for room, listing in sorted(self._listings.items()):
-            if listing.key == key:
-                free = listing.free - self._promised(room, now)
-                if free > 0 and (best is None or free < best[0]):
-                    best = (free, room)
+        for room in self._kinds.get(key, ()):
+            free = self._listings[room].free - self._promised(room, now)
+            if free > 0 and room not in excluding and (best is None or (free, room) < best):
+                best = (free, room)
         if best is not None:
-            room = best[1]
-            self._promises.setdefault(room, {})[nonce] = now + PROMISE_S
-            self._nonces[nonce] = (now + NONCE_S, room)
-            return room
-        until, maker = self._making.get(key, (0.0, b""))
-        if until > now and maker != nonce:
+            self._send(nonce, best[1], now)
+            return best[1]
+        until, maker = self._making.get(key or nonce, (now, ("", b"")))
+        if until > now and maker != (process, nonce):
             return NoSeat.WAIT
-        self._making[key] = (now + MAKING_S, nonce)
+        self._making[key or nonce] = (now + MAKING_S, (process, nonce))
         return NoSeat.MAKE
 
+    def _send(self, nonce: bytes, room: str, now: float) -> None:
+        """Promise a nonce a seat in a room, and send it there again."""
+        self._promises.setdefault(room, {})[nonce] = now + PROMISE_S
+        # Put last, so that the nonces stay in order of their end.
+        self._nonces.pop(nonce, None)
+        self._nonces[nonce] = (now + NONCE_S, room)
+
+    def _forget(self, now: float) -> None:
+        """Let go of nonces and of askers whose time is over."""
+        for nonce, (until, _) in list(islice(self._nonces.items(), FORGOTTEN_MAX)):
+            if until > now:
+                break
+            del self._nonces[nonce]
+        for key, (until, _) in list(islice(self._making.items(), FORGOTTEN_MAX)):
+            if until <= now:
+                del self._making[key]
+
     def _promised(self, room: str, now: float) -> int:
-        kept = {n: until for n, until in self._promises.get(room, {}).items() if until > now}
-        self._promises[room] = kept
-        return len(kept)
+        promises = self._promises.get(room)
+        if not promises:
+            return 0
+        for nonce in [nonce for nonce, until in promises.items() if until <= now]:
+            del promises[nonce]
+        return len(promises)

@@ -61,6 +61,7 @@ class RedisDirectory:
         for one in listings:
             kept = _pack([one.room, one.key, one.free, one.owner, one.about])
             words += (one.room, one.key, one.free, kept, len(one.seated), *one.seated)
+            words += (len(one.made_for), *one.made_for)
         if words:
             await self._run(ANNOUNCE, *words)
 
@@ -74,9 +75,11 @@ class RedisDirectory:
         read = (_listing(kept) for kept in (found if is_list(found) else ()))
         return sorted((each for each in read if each is not None), key=lambda each: each.room)
 
-    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
+    async def find_seat(
+        self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+    ) -> str | NoSeat:
         """As `Exchange.find_seat`."""
-        match await self._run(FIND_SEAT, key, nonce):
+        match await self._run(FIND_SEAT, key, nonce, process, *excluding):
             case [b"seat", bytes(room)] if ROOM_ID.fullmatch(room.decode("ascii", "replace")):
                 return room.decode("ascii")
             case [b"make"]:

@@ -6,9 +6,10 @@ All keys lie in one slot, since what they say of each other must change together
 {PREFIX}:listings   hash  room -> listing         {PREFIX}:kinds     hash  room -> key
 {PREFIX}:promises   zset  room:nonce by its end   {PREFIX}:promised  hash  room -> promises open
 {PREFIX}:nonces     zset  nonce by its end        {PREFIX}:sent      hash  nonce -> room
-{PREFIX}:making     zset  key by its end          {PREFIX}:makers    hash  key -> nonce
+{PREFIX}:making     zset  claim by its end        {PREFIX}:makers    hash  claim -> process:nonce
 {PREFIX}:seats:KEY  zset  room by its seats that are neither taken nor promised
 ```
+A claim is the key of a kind whose room is being made, or `:nonce` for a room of a nonce's own.
 Moments are milliseconds of `ARGV[1]`, or of the Redis's own clock where that is empty. What is over
 is taken away by whoever asks next, so a seat is found without looking at every room.
 """
@@ -52,12 +53,25 @@ end
 """
 
 _PROMISES = """
-local function unpromise(promise)
-  if redis.call('ZREM', PROMISES, promise) == 0 then return end
-  local room = string.match(promise, '^[^:]*')
+local function unpromise(each)
+  if redis.call('ZREM', PROMISES, each) == 0 then return end
+  local room = string.match(each, '^[^:]*')
   if redis.call('HINCRBY', PROMISED, room, -1) <= 0 then redis.call('HDEL', PROMISED, room) end
   local key = redis.call('HGET', KINDS, room)
-  if key then redis.call('ZINCRBY', SEATS .. key, 1, room) end
+  if key and key ~= '' then redis.call('ZINCRBY', SEATS .. key, 1, room) end
+end
+local function promise(room, nonce)
+  if redis.call('ZADD', PROMISES, ms(now + PROMISE), room .. ':' .. nonce) == 1 then
+    redis.call('HINCRBY', PROMISED, room, 1)
+    local key = redis.call('HGET', KINDS, room)
+    if key and key ~= '' then redis.call('ZINCRBY', SEATS .. key, -1, room) end
+  end
+  redis.call('ZADD', NONCES, ms(now + NONCE), nonce)
+  redis.call('HSET', SENT, nonce, room)
+end
+local function made(claim)
+  redis.call('ZREM', MAKINGS, claim)
+  redis.call('HDEL', MAKERS, claim)
 end
 local function unlist(room)
   local key = redis.call('HGET', KINDS, room)
@@ -97,12 +111,17 @@ while n <= #ARGV do
   unlist(room)
   redis.call('HSET', LISTINGS, room, listing)
   redis.call('HSET', KINDS, room, key)
-  local promised = tonumber(redis.call('HGET', PROMISED, room) or '0')
-  redis.call('ZADD', SEATS .. key, tonumber(free) - promised, room)
-  if new or tonumber(free) > 0 then
-    redis.call('ZREM', MAKINGS, key)
-    redis.call('HDEL', MAKERS, key)
+  if key ~= '' then
+    local promised = tonumber(redis.call('HGET', PROMISED, room) or '0')
+    redis.call('ZADD', SEATS .. key, tonumber(free) - promised, room)
+    if new or tonumber(free) > 0 then made(key) end
   end
+  local made_for = tonumber(ARGV[n])
+  for k = n + 1, n + made_for do
+    promise(room, ARGV[k])
+    made(':' .. ARGV[k])
+  end
+  n = n + 1 + made_for
 end
 return 1
 """
@@ -111,8 +130,8 @@ _DELIST = """
 unlist(ARGV[2])
 redis.call('HDEL', PROMISED, ARGV[2])
 local beginning = ARGV[2] .. ':'
-for _, promise in ipairs(redis.call('ZRANGE', PROMISES, 0, -1)) do
-  if string.sub(promise, 1, #beginning) == beginning then redis.call('ZREM', PROMISES, promise) end
+for _, each in ipairs(redis.call('ZRANGE', PROMISES, 0, -1)) do
+  if string.sub(each, 1, #beginning) == beginning then redis.call('ZREM', PROMISES, each) end
 end
 return 1
 """
@@ -122,28 +141,37 @@ return redis.call('HVALS', LISTINGS)
 """
 
 _FIND_SEAT = """
-local key, nonce = ARGV[2], ARGV[3]
+local key, nonce, process = ARGV[2], ARGV[3], ARGV[4]
 forget(NONCES, SENT)
 forget(MAKINGS, MAKERS)
-for _, promise in ipairs(redis.call('ZRANGEBYSCORE', PROMISES, '-inf', ms(now))) do
-  unpromise(promise)
+for _, each in ipairs(redis.call('ZRANGEBYSCORE', PROMISES, '-inf', ms(now))) do
+  unpromise(each)
+end
+local excluded = {}
+for k = 5, #ARGV do
+  excluded[ARGV[k]] = true
+  unpromise(ARGV[k] .. ':' .. nonce)
 end
 local known = redis.call('HGET', SENT, nonce)
-if known and redis.call('HEXISTS', LISTINGS, known) == 1 then return {'seat', known} end
-local room = redis.call('ZRANGEBYSCORE', SEATS .. key, 1, '+inf', 'LIMIT', 0, 1)[1]
-if room then
-  if redis.call('ZADD', PROMISES, ms(now + PROMISE), room .. ':' .. nonce) == 1 then
-    redis.call('HINCRBY', PROMISED, room, 1)
-    redis.call('ZINCRBY', SEATS .. key, -1, room)
-  end
-  redis.call('ZADD', NONCES, ms(now + NONCE), nonce)
-  redis.call('HSET', SENT, nonce, room)
-  return {'seat', room}
+if known and not excluded[known] and redis.call('HEXISTS', LISTINGS, known) == 1 then
+  return {'seat', known}
 end
-local maker = redis.call('HGET', MAKERS, key)
-if maker and maker ~= nonce then return {'wait'} end
-redis.call('ZADD', MAKINGS, ms(now + MAKING), key)
-redis.call('HSET', MAKERS, key, nonce)
+if key ~= '' then
+  local enough = #ARGV - 3
+  local found = redis.call('ZRANGEBYSCORE', SEATS .. key, 1, '+inf', 'LIMIT', 0, enough)
+  for _, room in ipairs(found) do
+    if not excluded[room] then
+      promise(room, nonce)
+      return {'seat', room}
+    end
+  end
+end
+local claim = key ~= '' and key or ':' .. nonce
+local asker = process .. ':' .. nonce
+local maker = redis.call('HGET', MAKERS, claim)
+if maker and maker ~= asker then return {'wait'} end
+redis.call('ZADD', MAKINGS, ms(now + MAKING), claim)
+redis.call('HSET', MAKERS, claim, asker)
 return {'make'}
 """
 

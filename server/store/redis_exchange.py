@@ -109,8 +109,10 @@ class RedisExchange:
     async def listings(self) -> list[Listing]:
         return await self._directory.listings()
 
-    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
-        return await self._directory.find_seat(key, nonce)
+    async def find_seat(
+        self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+    ) -> str | NoSeat:
+        return await self._directory.find_seat(key, nonce, process, excluding)
 
     def _channel(self, name: str, what: str) -> bytes:
         return self._address.room_key(name, f"{what}:{self._address.db}")

@@ -103,9 +103,11 @@ class MoodyExchange(MemoryExchange):
         self._mood()
         return await super().listings()
 
-    async def find_seat(self, key: str, nonce: bytes) -> str | NoSeat:
+    async def find_seat(
+        self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+    ) -> str | NoSeat:
         self._mood()
-        return await super().find_seat(key, nonce)
+        return await super().find_seat(key, nonce, process, excluding)
 
     async def delist(self, room: str) -> None:
         self._mood()

@@ -219,9 +219,11 @@ def test_who_waits_for_a_room_to_be_made_waits_for_a_while_and_then_makes_it() -
     class Busy(Board):
         """Others are about to make a room, again and again."""
 
-        async def find_seat(self, key: str, nonce: bytes) -> Any:
-            self._making[key] = (self._now() + 1, b"somebody else")
-            return await super().find_seat(key, nonce)
+        async def find_seat(
+            self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()
+        ) -> Any:
+            self._making[key] = (self._now() + 1, ("another", b"somebody else"))
+            return await super().find_seat(key, nonce, process, excluding)
 
     async def scenario() -> None:
         rig = await Rig(exchange=Busy()).start()

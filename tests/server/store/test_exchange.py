@@ -276,3 +276,81 @@ async def test_of_many_who_ask_at_once_as_many_find_a_seat_as_there_are(exchange
         *(exchanges[n % 2].find_seat("arena", b"nonce %d" % n) for n in range(20))
     )
     assert [found.count(each) for each in (ROOM, OTHER, NoSeat.MAKE, NoSeat.WAIT)] == [4, 3, 1, 12]
+
+
+async def test_one_nonce_is_sent_to_one_room_whichever_process_asks(exchanges: Two) -> None:
+    one, two = exchanges
+    assert await one.find_seat("arena", b"a", "one") is NoSeat.MAKE
+    assert await two.find_seat("arena", b"a", "two") is NoSeat.WAIT, "the same JOIN, elsewhere"
+    assert await one.find_seat("arena", b"a", "one") is NoSeat.MAKE, "it may fail and try again"
+    await one.announce([replace(listing(ROOM, 2), made_for=(b"a",)), listing(OTHER, 1)])
+    assert await two.find_seat("arena", b"a", "two") == ROOM, "though another is fuller"
+
+
+async def test_a_room_of_a_nonces_own_is_made_once_and_found_through_any_process(
+    exchanges: Two, clock: WallClock
+) -> None:
+    one, two = exchanges
+    await one.announce([listing(OTHER, 4), listing(THIRD, 4, "")])
+    assert await one.find_seat("", b"a", "one") is NoSeat.MAKE, "nobody else's room is its own"
+    assert await two.find_seat("", b"a", "two") is NoSeat.WAIT
+    assert await two.find_seat("", b"b", "two") is NoSeat.MAKE, "another waits for nobody"
+    await one.announce([replace(listing(ROOM, 4, ""), made_for=(b"a",))])
+    assert await two.find_seat("", b"a", "two") == ROOM
+    assert await two.find_seat("", b"b", "two") is NoSeat.MAKE
+    moved(clock, NONCE_S)
+    assert await two.find_seat("", b"a", "two") is NoSeat.MAKE, "no JOIN is repeated for so long"
+    moved(clock, MAKING_S)
+    assert await one.find_seat("", b"a", "one") is NoSeat.MAKE, "who was to make it is gone"
+
+
+async def test_a_room_made_for_a_nonce_keeps_it_a_seat(exchanges: Two, clock: WallClock) -> None:
+    one, two = exchanges
+    await one.announce([replace(listing(ROOM, 2), made_for=(b"a",))])
+    assert await two.find_seat("arena", b"b") == ROOM
+    assert await two.find_seat("arena", b"c") is NoSeat.MAKE
+    await one.announce([replace(listing(ROOM, 1), seated=(b"a",))])
+    assert await two.find_seat("arena", b"c") is NoSeat.MAKE, "b is on the way"
+    moved(clock, PROMISE_S)
+    assert await two.find_seat("arena", b"c") == ROOM
+
+
+async def test_two_who_come_at_once_for_two_seats_find_one_room(exchanges: Two) -> None:
+    one, two = exchanges
+    await one.announce([listing(ROOM, 2), listing(OTHER, 2)])
+    # Owners tell of seats that are taken together with the nonces that took them.
+    assert await one.find_seat("arena", b"a") == ROOM
+    await one.announce([listing(ROOM, 2)])
+    assert await two.find_seat("arena", b"b") == ROOM
+    await one.announce([replace(listing(ROOM, 1), seated=(b"a",))])
+    assert await two.find_seat("arena", b"c") == OTHER
+    await one.announce([replace(listing(ROOM, 0), seated=(b"b",))])
+    assert await two.find_seat("arena", b"d") == OTHER
+    assert await two.find_seat("arena", b"e") is NoSeat.MAKE
+
+
+async def test_a_room_that_refused_a_nonce_is_not_found_by_it_again(exchanges: Two) -> None:
+    one, two = exchanges
+    await one.announce([listing(ROOM, 1), listing(OTHER, 2), listing(THIRD, 3)])
+    assert await one.find_seat("arena", b"a") == ROOM
+    assert await two.find_seat("arena", b"a", "two", (ROOM,)) == OTHER
+    assert await one.find_seat("arena", b"b") == ROOM, "the seat there is promised to nobody"
+    assert await one.find_seat("arena", b"a") == OTHER
+    assert await one.find_seat("arena", b"a", "one", (ROOM, OTHER)) == THIRD
+    assert await one.find_seat("arena", b"a", "one", (ROOM, OTHER, THIRD)) is NoSeat.MAKE
+    assert [await two.find_seat("arena", nonce) for nonce in (b"c", b"d")] == [OTHER, OTHER]
+    assert await two.find_seat("arena", b"e") == THIRD
+
+
+async def test_a_sleeping_rooms_promises_end_without_making_it_one_of_a_kind(
+    exchanges: Two, clock: WallClock
+) -> None:
+    one, two = exchanges
+    await one.announce([listing(ROOM, 1)])
+    assert await two.find_seat("arena", b"a") == ROOM
+    await one.announce([listing(ROOM, 0, "")])
+    assert await two.find_seat("arena", b"a") == ROOM, "it is woken by who was sent there"
+    moved(clock, PROMISE_S)
+    assert await two.find_seat("arena", b"b") is NoSeat.MAKE
+    await one.announce([listing(ROOM, 1)])
+    assert await two.find_seat("arena", b"b") == ROOM
