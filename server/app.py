@@ -20,6 +20,7 @@ from typing import Any
 from bots.brains import game_name, load_brain
 from bots.shapes import Shapes
 from bots.wanderer import Wanderer
+from server import VERSION
 from server.config import Config
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock
@@ -41,26 +42,46 @@ from server.store.exchange import Exchange
 from shared.errors import ConfigError
 from shared.schema import Schema
 
-VERSION = "0.1.0"
 MOVED_LOOK_S = 0.02
 CLIENT = Path(__file__).resolve().parent.parent / "client"
 
 
 def load_games(config: Config) -> list[LoadedGame]:
     """Every game the configuration names; ConfigError for the first that will not do."""
-    games = [load_game(spec, game_name(spec)) for spec in config.games]
-    names = [game.name for game in games]
+    names = [game_name(spec) for spec in config.games]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two games are called {name}; rename one of the files")
-    for loaded in games:
-        if loaded.game.tick_rate > config.tick_rate_max:
-            raise ConfigError(
-                f"game {loaded.name} runs at {loaded.game.tick_rate} ticks a second; "
-                f"--tick-rate-max is {config.tick_rate_max}"
-            )
-        load_brain(loaded.spec)
-    return games
+    return [_load(spec, config) for spec in config.games]
+
+
+def load_what_loads(config: Config) -> tuple[list[LoadedGame], dict[str, str]]:
+    """The games that load now, and by name why others do not.
+
+    They loaded when the server was started, so one that does not was changed or removed since, and
+    the others go on without it. ConfigError where none loads.
+    """
+    games: list[LoadedGame] = []
+    broken: dict[str, str] = {}
+    for spec in config.games:
+        try:
+            games.append(_load(spec, config))
+        except ConfigError as error:
+            broken[game_name(spec)] = str(error)
+    if not games:
+        raise ConfigError("; ".join(broken.values()))
+    return games, broken
+
+
+def _load(spec: str, config: Config) -> LoadedGame:
+    loaded = load_game(spec, game_name(spec))
+    if loaded.game.tick_rate > config.tick_rate_max:
+        raise ConfigError(
+            f"game {loaded.name} runs at {loaded.game.tick_rate} ticks a second; "
+            f"--tick-rate-max is {config.tick_rate_max}"
+        )
+    load_brain(spec)
+    return loaded
 
 
 def brain_maker(spec: str) -> Callable[[Schema], Brain]:
@@ -118,7 +139,8 @@ class App:
             log,
             owner=owner,
             rooms_max=config.rooms_max,
-            standing=config.open,
+            # Of a game that does not load now no room can stand open.
+            standing=[one for one in config.open if one[0] in {game.name for game in games}],
             development=config.dev,
         )
         self.edge = self._edge(clock, secret, chance)

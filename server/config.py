@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import platform
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from server import settings
+from server import VERSION, settings
 from server.settings import Inherited, LogFormat, LogLevel, choice, quoted, seconds, whole
 from shared.errors import ConfigError
 from shared.limits import MESSAGE_BYTES_MAX, ROOMS_MAX, TICK_RATE_MAX
@@ -192,7 +193,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     """Read flags (without the program's name) and the environment.
 
     Raises `ConfigError` with one line: the flag or variable, what was wrong, what would be right.
-    --help prints and raises `SystemExit(0)`.
+    --help and --version print and raise `SystemExit(0)`.
     """
     flags = read_flags(argv)
     values: dict[str, Any] = {}
@@ -249,6 +250,9 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
         if flag in {"-h", "--help"}:
             make_help().print_help()
             raise SystemExit(0)
+        if flag == "--version":
+            print(f"holdfast {VERSION}, Python {platform.python_version()}")
+            raise SystemExit(0)
         if flag not in names:
             raise ConfigError(f"{quoted(flag)} is not known; {suggest(flag)}")
         name = names[flag]
@@ -265,7 +269,7 @@ def read_flags(argv: Sequence[str]) -> dict[str, str]:
 
 
 def suggest(flag: str) -> str:
-    shown = [flag_of(name) for name, one in SETTINGS.items() if not one.hidden]
+    shown = [flag_of(name) for name, one in SETTINGS.items() if not one.hidden] + ["--version"]
     near = difflib.get_close_matches(flag, shown, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else "--help lists every flag"
 
@@ -278,6 +282,7 @@ def make_help() -> argparse.ArgumentParser:
         epilog="A flag wins over its variable, a variable over the default. Commands instead of "
         "flags: processes, and move ROOM [--to PROCESS]; both ask a store that is shared.",
     )
+    parser.add_argument("--version", action="store_true", help="print the release and exit")
     for name, one in SETTINGS.items():
         if not one.hidden:
             metavar = None if one.read is settings.switch else one.metavar

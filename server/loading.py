@@ -66,7 +66,7 @@ def _from_module(path: str, spec: str) -> ModuleType:
                 "(mypkg.mygame:MyGame) or a file (./mygame.py)"
             ) from None
         raise _broken(spec, error, _folders(error, path)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(spec, error, _folders(error, path)) from error
 
 
@@ -85,13 +85,13 @@ def _from_file(spec: str) -> ModuleType:
     sys.modules[name] = module
     try:
         found.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _broken(spec, error, {str(path.parent)}) from error
     return module
 
 
-def _broken(spec: str, error: Exception, folders: Collection[str]) -> ConfigError:
+def _broken(spec: str, error: BaseException, folders: Collection[str]) -> ConfigError:
     """A game that raised while it was imported: what, and where in its own files."""
     place = place_of(error, folders)
     # The text of a SyntaxError repeats the place, in words of its own.

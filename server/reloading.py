@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,11 @@ class Sources:
         self._specs = specs
         self._clock = clock
         self._log = log
-        self._files = sorted({path for game in games for path in game_files(game.source)})
+        files = {path for game in games for path in game_files(game.source)}
+        # A file that is not there, or does not load, is waited for as well.
+        named = (re.match(r".*\.py(?=:|$)", spec) for spec in specs)
+        files |= {Path(found[0]) for found in named if found}
+        self._files = sorted(file.resolve() for file in files)
 
     def saved_since(self, wall_s: float) -> bool:
         """Whether a file was saved at this time, in seconds since 1970, or later."""

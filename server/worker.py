@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from server.app import App, kill_this_process, lan_addresses, load_games
+from server.app import App, kill_this_process, lan_addresses, load_games, load_what_loads
 from server.config import Config
 from server.core.lobby import read_wish
 from server.heartbeat import Heartbeat
@@ -144,9 +144,13 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     # Never the name of an earlier process: who owns a room is told by it.
     name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{number}-{secrets.token_hex(4)}"
     heart = Heartbeat(config.worker, name)
-    games = load_games(config)
+    games, broken = load_what_loads(config)
+    for name, why in broken.items():
+        log.error("%s; %s is not served by this process, and its rooms are left alone", why, name)
     clock = LoopClock()
     sources = Sources(games, config.games, clock, log) if config.dev else None
+    if sources is not None and broken:
+        sources.mistake = "; ".join(broken.values())
     host, port = sock.getsockname()[:2]
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
@@ -164,7 +168,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     gc.set_threshold(50_000, 50, 100)
     say_serving(config.worker)
     log.info("process %s serves: worker %d, pid %d", heart.name, number, os.getpid())
-    _announce(config, log, port, lan)
+    _announce([game.spec for game in games], log, port, lan)
     reload = await _until_told(stopping, sources)
     log.info("reloading the game" if reload else "stopping")
     await app.stop(config.drain_s if not reload else 2.0)
@@ -225,7 +229,7 @@ async def _until_told(stopping: asyncio.Event, sources: Sources | None) -> bool:
     return reload
 
 
-def _announce(config: Config, log: logging.Logger, port: int, lan: Sequence[str]) -> None:
-    log.info("playing at http://localhost:%d (%s)", port, ", ".join(config.games))
+def _announce(games: Sequence[str], log: logging.Logger, port: int, lan: Sequence[str]) -> None:
+    log.info("playing at http://localhost:%d (%s)", port, ", ".join(games))
     for address in lan:
         log.info("for a phone in this network: %s", address)

@@ -14,13 +14,12 @@ async def put_aside(room: str, reason: str, name: str, store: Store, exchange: E
 
     A room that is over meanwhile stays so. StoreUnavailable passes.
     """
-    del reason
     try:
         if (await store.load(room)).status in {Status.CLOSED, Status.QUARANTINED}:
             return
         # An owner that lives, as where only a view hangs, is fenced by it.
-        loaded = await store.acquire(room, name)
-        await store.set_status(room, loaded.epoch, Status.QUARANTINED)
+        loaded = await store.acquire(room, name, blameless=True)
+        await store.set_status(room, loaded.epoch, Status.QUARANTINED, reason)
     except NoSuchRoom:
         return
     exchange.tell([(room, Ended(loaded.epoch, CloseCode.GAME_FAILED, HANGS))])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from server.config import (
 from server.settings import Inherited
 from shared.errors import ConfigError
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "correct horse battery staple, twice"
 
 # A value other than the default for each setting, and what it reads as.
@@ -276,3 +279,11 @@ def test_any_text_is_read_or_refused_in_one_line(name: str, text: str) -> None:
     if problem is not None:
         assert len(problem.splitlines()) == 1
         assert len(problem) < 400
+
+
+def test_the_version_is_the_one_that_is_packed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse(["--version"], {})
+    assert end.value.code == 0
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out.startswith(f"holdfast {project['version']}, Python 3.")
