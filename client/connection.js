@@ -12,7 +12,10 @@ import * as messages from "./messages.js";
  *   number,
  *   setTimeout: (then: () => void, ms: number) => any, clearTimeout: (timer: any) => void,
  *   fetch: ((url: string, how: RequestInit) => Promise<Response>) | null,
+ *   watch: (hurry: () => void) => () => void,
  * }} World
+ * `watch` calls back when the network returns or the page is looked at again, until what it
+ * returned is called.
  */
 /**
  * A socket, or `polls` in its shape; `said` once JOIN or RESUME went out on it, `framed` once a
@@ -38,6 +41,7 @@ const BROWSER = {
   setTimeout: (then, ms) => setTimeout(then, ms),
   clearTimeout: (timer) => clearTimeout(timer),
   fetch: (url, how) => fetch(url, how),
+  watch,
 };
 
 export class Connection {
@@ -56,6 +60,8 @@ export class Connection {
   #retry = null;
   /** @type {any} */
   #pulse = null;
+  /** Ends what `world.watch` began. @type {(() => void) | null} */
+  #unwatch = null;
 
   /**
    * @param {Session} session
@@ -73,12 +79,14 @@ export class Connection {
   /** Opens the first socket. */
   start() {
     this.#began = this.world.now();
+    this.#unwatch ??= this.world.watch(() => this.hurry());
     this.#open();
     this.#beat();
   }
 
-  /** Ends waiting: the network is back, or somebody looks. */
+  /** Ends waiting: the network is back, or the page is looked at again. */
   hurry() {
+    if (this.session.state === "gone") return;
     if (this.#retry !== null) this.#open();
     else this.#look();
   }
@@ -92,6 +100,8 @@ export class Connection {
     this.#dropAll(Code.NORMAL);
     this.#cancelRetry();
     this.world.clearTimeout(this.#pulse);
+    this.#unwatch?.();
+    this.#unwatch = null;
   }
 
   /** Whether the session travels by long polls, as no WebSocket gets through. */
@@ -134,7 +144,8 @@ export class Connection {
     socket.onmessage = ({ data }) => this.#message(link, data);
     socket.onclose = ({ code, reason }) => {
       // 1005 is a close that named no code: nothing was said about the session.
-      this.#closed(link, code === 1005 ? Code.LOST : code, reason || "the connection was lost");
+      const lost = link.said ? "the connection was lost" : "the server cannot be reached";
+      this.#closed(link, code === 1005 ? Code.LOST : code, reason || lost);
       this.settled();
     };
   }
@@ -154,6 +165,7 @@ export class Connection {
       if (!(error instanceof RemoteError)) throw error;
       this.#dropAll(Code.BAD_MESSAGE);
       if (this.session.malformed(error)) this.#again();
+      else this.stop();
     }
     this.flush();
     this.settled();
@@ -182,7 +194,7 @@ export class Connection {
       this.#drop(this.#retiring);
       this.#retiring = null;
     } else if (turn.do === "renew" && link === this.#serving && !this.#opening) {
-      this.#wait(this.world.random() * Math.min(RENEW_SPREAD_MS, turn.ms / 4));
+      this.#wait(this.world.random() * Math.min(RENEW_SPREAD_MS, turn.ms / 10));
     } else if (turn.do === "close") {
       this.#closed(link, turn.code, turn.reason, turn.retry);
     } else if (turn.do === "resume") {
@@ -261,7 +273,8 @@ export class Connection {
     const now = world.now();
     const opening = this.#opening;
     if (!session.token && now - this.#began > JOIN_MS_MAX) {
-      session.end(Code.TIMED_OUT, "the server did not answer the JOIN within a minute");
+      const why = session.why && `: ${session.why}`;
+      session.end(Code.TIMED_OUT, `the JOIN was not answered with a seat within a minute${why}`);
       return this.stop();
     }
     if (opening && now - opening.since > SILENCE_MS)
@@ -306,6 +319,22 @@ export class Connection {
     if (this.#retry !== null) this.world.clearTimeout(this.#retry);
     this.#retry = null;
   }
+}
+
+/**
+ * Calls `hurry` when the network is back or the page is looked at again.
+ * @param {() => void} hurry
+ * @returns {() => void} ends it
+ */
+function watch(hurry) {
+  const { document } = globalThis;
+  const awake = () => document?.hidden || hurry();
+  globalThis.addEventListener?.("online", awake);
+  document?.addEventListener("visibilitychange", awake);
+  return () => {
+    globalThis.removeEventListener?.("online", awake);
+    document?.removeEventListener("visibilitychange", awake);
+  };
 }
 
 /**

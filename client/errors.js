@@ -9,6 +9,7 @@ export const Code = /** @type {const} */ ({
   LOST: 1006,
   BAD_MESSAGE: 4400,
   BAD_TOKEN: 4401,
+  REFUSED: 4403,
   NOT_FOUND: 4404,
   TIMED_OUT: 4408,
   REPLACED: 4409,

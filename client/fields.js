@@ -216,13 +216,15 @@ export function fromWire(fields, wire) {
  * @param {Field} field
  * @returns {string}
  */
-export function describe({ kind, lo, hi }) {
+export function describe({ kind, lo, hi, scale }) {
   if (kind === "text") return `a text of at most ${hi} characters`;
   if (kind === "flag") return "true or false";
   if (kind === "ref") return "a row's id or 0";
   const what = kind === "integer" ? "a whole number" : "a finite number";
-  if (lo === null && hi === null) return what;
-  return `${what} from ${lo ?? "anything"} to ${hi ?? "anything"}`;
+  const most = kind === "fixed" ? FIXED_WIRE_MAX / scale : null;
+  const [from, to] = [lo ?? (most && -most), hi ?? most];
+  if (from === null && to === null) return what;
+  return `${what} from ${from ?? "anything"} to ${to ?? "anything"}`;
 }
 
 /**

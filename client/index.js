@@ -12,13 +12,14 @@ export { Prediction, Room, SessionEnded };
 /** @typedef {import("./prediction.js").Rule} Rule */
 /**
  * `options` are the game's own and `bots` and `private`; `room` joins exactly that room; `fresh`
- * leaves a seat this
- * tab still has alone and takes another; `url` is the server's /play, by default this page's
- * server.
+ * leaves a seat this tab still has alone and takes another; `url` is the server's address, by
+ * default this page's. `waiting` is told what is awaited until the first frame is here, in
+ * words: at once, and whenever it changes; aborting `signal` waits no longer.
  * @typedef {{
  *   name?: string, options?: { [name: string]: any }, room?: string, role?: "player" | "spectator",
- *   identity?: string | null, url?: string, fresh?: boolean, world?:
- *   Partial<import("./connection.js").World>,
+ *   identity?: string | null, url?: string, fresh?: boolean,
+ *   waiting?: (what: string) => void, signal?: AbortSignal,
+ *   world?: Partial<import("./connection.js").World>,
  *   store?: import("./seat.js").Store | null,
  * }} Options
  */
@@ -35,7 +36,9 @@ const NO_SEAT = [Code.BAD_TOKEN, Code.NOT_FOUND, Code.ROOM_CLOSED];
  * @throws {SessionEnded} with `.code` and `.reason`
  */
 export async function join(game, options = {}) {
-  const kept = options.fresh ? null : fitting(game, options);
+  const found = fitting(game, options);
+  // A join that a reload cut off may have its seat already, which its nonce finds.
+  const kept = options.fresh && (found?.token || found?.asked !== asked(options)) ? null : found;
   try {
     return await enter(game, options, kept);
   } catch (error) {
@@ -62,9 +65,9 @@ export async function resume(game, options = {}) {
  * @param {Options} options
  * @returns {Seat | null}
  */
-function fitting(game, { store = seats.tabStore(), url = here(), role = "player", room }) {
+function fitting(game, { store = seats.tabStore(), url, role = "player", room }) {
   const seat = seats.load(store, game);
-  const fits = seat && seat.url === url && seat.role === role && (!room || seat.room === room);
+  const fits = seat && seat.url === playUrl(url) && seat.role === role && (!room || seat.room === room);
   return fits ? seat : null;
 }
 
@@ -77,16 +80,18 @@ function fitting(game, { store = seats.tabStore(), url = here(), role = "player"
 function enter(game, options, kept) {
   const {
     store = seats.tabStore(),
-    url = here(),
     role = "player",
     name = "",
     identity = null,
+    waiting,
+    signal,
     world,
   } = options;
+  const url = playUrl(options.url);
   const nonce = kept?.nonce ?? crypto.getRandomValues(new Uint8Array(16));
-  const asked = { ...options.options, ...(options.room ? { room: options.room } : {}) };
+  const wanted = { ...options.options, ...(options.room ? { room: options.room } : {}) };
   const session = new Session(
-    { nonce, game, options: asked, name, role, identity, build: BUILD },
+    { nonce, game, options: wanted, name, role, identity, build: BUILD },
     kept?.token ? { token: kept.token, epoch: kept.epoch, seq: kept.seq } : null,
   );
   /** @type {Seat} */
@@ -98,6 +103,7 @@ function enter(game, options, kept) {
     room: options.room ?? "",
     epoch: 0,
     seq: 1,
+    asked: asked(options),
   };
   seats.save(store, game, seat);
   const room = new Room(
@@ -109,22 +115,60 @@ function enter(game, options, kept) {
     },
     world,
   );
-  const awake = () => globalThis.document?.hidden || room.hurry();
-  globalThis.addEventListener?.("online", awake);
-  globalThis.document?.addEventListener("visibilitychange", awake);
   return new Promise((resolve, reject) => {
-    const off = room.on("frame", () => {
-      off();
-      resolve(room);
-    });
+    let told = "";
+    const tell = () => {
+      const what = awaited(room);
+      if (what !== told) waiting?.((told = what));
+    };
+    const leave = () => room.leave();
+    const offs = [
+      room.on("state", tell),
+      room.on("frame", () => {
+        for (const off of offs) off();
+        signal?.removeEventListener("abort", leave);
+        resolve(room);
+      }),
+    ];
     room.on("closed", reject);
+    signal?.addEventListener("abort", leave);
+    tell();
     room.start();
+    if (signal?.aborted) leave();
   });
 }
 
-/** This page's server. */
-function here() {
-  if (!globalThis.location)
-    throw new TypeError("outside a page, join needs a url such as ws://localhost:8080/play");
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/play`;
+/**
+ * What a room that has no frame yet waits for, in words.
+ * @param {Room} room
+ */
+function awaited({ state, why }) {
+  if (state === "paused") return `Waiting for the room: ${why}.`;
+  const what = { connecting: "Waiting for a seat", resuming: "Taking up your seat" };
+  const doing = Reflect.get(what, state) ?? "Waiting for the first frame";
+  return why ? `${doing}: ${why}.` : `${doing}…`;
+}
+
+/**
+ * What a join asks for, to tell whether another asks for the same.
+ * @param {Options} options
+ */
+function asked({ options = {}, room = "", name = "", identity = null }) {
+  return JSON.stringify([options, room, name, identity]);
+}
+
+/**
+ * Where the server's WebSockets are: `/play` is added where an address has no path; a page's own
+ * address, http or https, will do.
+ * @param {string} [url] by default this page's server
+ * @returns {string}
+ * @throws {TypeError} for an address that is none
+ */
+function playUrl(url) {
+  if (url === undefined && !globalThis.location)
+    throw new TypeError("outside a page, join needs a url such as ws://localhost:8080");
+  const at = URL.canParse(url ?? location.origin) ? new URL(url ?? location.origin) : null;
+  const protocol = at && { "http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:" }[at.protocol];
+  if (!at || !protocol) throw new TypeError(`${url} is no address; expected ws://HOST:PORT`);
+  return `${protocol}//${at.host}${at.pathname === "/" ? "/play" : at.pathname}${at.search}`;
 }

@@ -3,6 +3,8 @@
  * other, each of which says all that a new connection would. Loaded only when it is needed.
  */
 
+import { Code } from "./errors.js";
+import { REASON_CHARS_MAX } from "./limits.js";
 import * as messages from "./messages.js";
 
 /** @typedef {import("./connection.js").World} World */
@@ -13,6 +15,11 @@ const PAUSE_MS = 100;
 /** What is not acknowledged fits in so many messages, and with the RESUME in a request's body. */
 const INPUTS_MAX = 2;
 const [INPUT, LEAVE, FRAME] = [3, 5, 17];
+/** Statuses below 500 that a later try may not meet: the server is slow, or asked too often. */
+const PASSING = [408, 425, 429];
+
+/** The server's HTTP side will not have this client: a session that has no seat yet ends. */
+class Refused extends Error {}
 
 export class Polling {
   readyState = 1;
@@ -73,7 +80,9 @@ export class Polling {
         if (!framed) await this.#pause();
       }
     } catch (error) {
-      if (this.readyState === 1) this.onclose?.({ code: 1006, reason: String(error) });
+      const code = error instanceof Refused && !this.session.token ? Code.REFUSED : Code.LOST;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.readyState === 1) this.onclose?.({ code, reason });
     }
   }
 
@@ -99,7 +108,7 @@ export class Polling {
       body: /** @type {Uint8Array<ArrayBuffer>} */ (join(parts)),
       ...but,
     });
-    if (!response.ok) throw new Error(`a poll was answered with ${response.status}`);
+    if (!response.ok) throw await refusal(response);
     return new Uint8Array(await response.arrayBuffer());
   }
 
@@ -108,6 +117,19 @@ export class Polling {
     const { random, setTimeout } = this.world;
     return new Promise((then) => setTimeout(then, PAUSE_MS * (0.5 + random() / 2)));
   }
+}
+
+/**
+ * What the answer to a poll says that brings no messages.
+ * @param {Response} response
+ */
+async function refusal(response) {
+  const { status } = response;
+  const text = (await response.text().catch(() => "")).trim().slice(0, REASON_CHARS_MAX);
+  // A proxy answers with a page of its own.
+  const sentence = text.startsWith("<") ? "" : text;
+  const final = status >= 400 && status < 500 && !PASSING.includes(status);
+  return new (final ? Refused : Error)(sentence || `the server answered ${status}`);
 }
 
 /**

@@ -9,6 +9,7 @@ import { Listeners, call, tell } from "./listeners.js";
 import { Playback } from "./interpolation.js";
 import { Prediction } from "./prediction.js";
 import { Schedule } from "./schedule.js";
+import { parseExact } from "./exact.js";
 import { toWire } from "./fields.js";
 import * as messages from "./messages.js";
 
@@ -38,8 +39,8 @@ export class Room {
   #listeners = new Listeners();
   #kept = { token: /** @type {Uint8Array | null} */ (null), seq: 0 };
   #told = false;
-  /** @type {State} */
-  #state = "connecting";
+  /** The state that was told last, and why it was. @type {[State, string]} */
+  #said = ["connecting", ""];
   /** The tick whose result was told. */
   #finished = 0;
   #viewed = 0;
@@ -250,7 +251,7 @@ export class Room {
 
   /** Tries at once instead of waiting: the network is back, or the page is looked at again. */
   hurry() {
-    if (this.state !== "gone") this.#connection.hurry();
+    this.#connection.hurry();
   }
 
   /** Tells what happened since the last time. */
@@ -268,17 +269,19 @@ export class Room {
       else if (what !== "state") this.#listeners.emit(what, about);
       this.#changed();
     }
+    this.#changed();
     if (session.token && session.inputs && session.state !== "gone")
       this.#remember(session.token, session.inputs.next);
   }
 
-  /** Tells a state that is another than the one told before. */
+  /** Tells a state that is another than the one told before, or has another reason. */
   #changed() {
-    const { state } = this;
-    if (state === this.#state) return;
-    this.#state = state;
-    this.#listeners.emit("state", state, this.why);
-    if (state === "gone") this.#gone();
+    const { state, why } = this;
+    const [before, because] = this.#said;
+    if (state === before && why === because) return;
+    this.#said = [state, why];
+    this.#listeners.emit("state", state, why);
+    if (state === "gone" && before !== state) this.#gone();
   }
 
   #begin() {
@@ -326,7 +329,8 @@ export class Room {
     const { url, world } = this.#connection;
     const at = new URL(`/api/rooms/${this.id}/result`, url.replace(/^ws/, "http"));
     const answer = await world.fetch?.(String(at), {}).catch(() => null);
-    this.#listeners.emit("result", answer?.ok ? await answer.json().catch(() => null) : null);
+    const result = answer?.ok ? await answer.text().then(parseExact).catch(() => null) : null;
+    this.#listeners.emit("result", result);
   }
 
   #gone() {

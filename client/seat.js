@@ -4,11 +4,11 @@
  */
 
 /**
- * `seq` is an input seq never used by the page that kept it; `url` and `role` tell whether the
- * seat fits a join.
+ * `seq` is an input seq never used by the page that kept it; `url`, `role` and `asked` (what the
+ * join asked for, as text) tell whether the seat fits a join.
  * @typedef {{
  *   url: string, role: string, nonce: Uint8Array, token: Uint8Array | null, room: string, epoch:
- *   number, seq: number,
+ *   number, seq: number, asked: string,
  * }} Seat
  */
 /** @typedef {Pick<Storage, "getItem" | "setItem" | "removeItem">} Store */

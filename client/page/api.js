@@ -1,5 +1,7 @@
 /** What the server's HTTP side answers, with errors that say in words what went wrong. */
 
+import { parseExact } from "../exact.js";
+
 /** An answer this late is none. */
 const PATIENCE_MS = 5000;
 
@@ -16,7 +18,8 @@ export async function api(path, init) {
   const answer = await fetch(path, { headers, signal, ...init }).catch((error) => {
     throw new Error(`The server does not answer: ${error.message}`);
   });
-  const body = await answer.json().catch(() => null);
+  // A proxy answers with a page of its own, which is no JSON.
+  const body = await answer.text().then(parseExact).catch(() => null);
   if (!answer.ok) throw new Error(body?.error ?? `The server answered ${answer.status}`);
   return body;
 }

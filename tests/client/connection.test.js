@@ -304,6 +304,88 @@ test("a reload resumes the seat with a seq above all used; leaving gives it up",
   assert.equal(await resume("coins", { url: URL, world: again, store }), null);
 });
 
+test("a join that a reload cut off finds its seat again, where it asks for the same", async () => {
+  const options = { name: "Ada", url: URL, fresh: true, options: { bots: 2 } };
+  const { world, store } = joining(options);
+  world.socket.open();
+  const [, nonce] = world.socket.said[0];
+  const nonceOf = (/** @type {object} */ other) => {
+    const reloaded = new World();
+    const kept = new Store();
+    kept.setItem("holdfast:coins", store.getItem("holdfast:coins"));
+    joinIn(reloaded, kept, { ...options, ...other });
+    reloaded.socket.open();
+    return reloaded.socket.said[0][1];
+  };
+  assert.deepEqual(nonceOf({}), nonce);
+  for (const other of [{ options: {} }, { room: "another" }, { name: "Eve" }, { role: "spectator" }])
+    assert.notDeepEqual(nonceOf(other), nonce, JSON.stringify(other));
+  seat(world, 10);
+  await turn();
+  assert.notDeepEqual(nonceOf({}), nonce, "once seated, a fresh join takes another seat");
+});
+
+function joinIn(world, store, options) {
+  join("coins", { world, store, ...options }).catch(() => {});
+}
+
+test("until the first frame is here, what is awaited is told in words", async () => {
+  const told = [];
+  const { world, promise } = joining({ waiting: (what) => told.push(what) });
+  assert.deepEqual(told, ["Waiting for a seat…"]);
+  world.socket.lose();
+  world.pass(60);
+  world.socket.open();
+  world.socket.hear(close(4503, "the room stands still", 1000));
+  world.pass(1000);
+  world.socket.open();
+  world.socket.hear(welcome());
+  world.socket.hear(encode([20, 5, 9, 1]));
+  world.socket.hear(frame(10, 0, { chunks: PEOPLE }));
+  const room = await promise;
+  world.socket.hear(encode([20, 5, 10, 0]));
+  world.socket.lose();
+  assert.equal(room.state, "resuming");
+  assert.deepEqual(told, [
+    "Waiting for a seat…",
+    "Waiting for a seat: the server cannot be reached.",
+    "Waiting for a seat: the room stands still.",
+    "Waiting for the first frame…",
+    "Waiting for the room: the room stands still on the server.",
+  ]);
+});
+
+test("a join that is not waited for any longer gives its seat up", async () => {
+  const end = new AbortController();
+  const { world, store, promise } = joining({ signal: end.signal });
+  world.socket.open();
+  world.socket.hear(welcome());
+  end.abort();
+  await assert.rejects(promise, { code: 1000, reason: "you left" });
+  assert.deepEqual(world.socket.said.at(-1), [5], "LEAVE");
+  assert.deepEqual([world.waiting, store.getItem("holdfast:coins")], [0, null]);
+  const over = joining({ signal: AbortSignal.abort() });
+  await assert.rejects(over.promise, { code: 1000 });
+  const later = new AbortController();
+  const played = joining({ signal: later.signal });
+  seat(played.world, 10);
+  const room = await played.promise;
+  later.abort();
+  assert.equal(room.state, "live", "a room that is there is left by its own leave()");
+});
+
+test("an address without a path, or of the page, leads to /play", async () => {
+  for (const [url, opened] of [
+    ["ws://localhost:8080", "ws://localhost:8080/play"],
+    ["wss://example.org/", "wss://example.org/play"],
+    ["http://localhost:8080", "ws://localhost:8080/play"],
+    ["https://example.org/game/play?line=bad", "wss://example.org/game/play?line=bad"],
+  ])
+    assert.equal(joining({ url }).world.socket.url, opened);
+  for (const url of ["localhost:8080", "ftp://example.org", ""])
+    await assert.rejects(joining({ url }).promise, TypeError);
+});
+
 test("a kept seat that is no more gives way to a new one; one that misfits stays", async () => {
   const { store } = await playing();
   const world = new World();

@@ -226,7 +226,7 @@ test("states are told with why: paused by the server, lost, live again, gone", a
 test("a result is asked for once when the match finishes, and told; null where nobody has it", async () => {
   const finish = (tick, finished) =>
     frame(tick, tick - 1, { chunks: [[0, [], [0b10, [9], [finished]]]] });
-  const answer = { ok: true, json: () => Promise.resolve({ winner: "Ada" }) };
+  const answer = { ok: true, text: () => Promise.resolve('{"winner":"Ada"}') };
   for (const [fetched, expected] of [
     [answer, { winner: "Ada" }],
     [{ ok: false }, null],

@@ -54,6 +54,19 @@ test("a mistake names the field, the value and what would be right", () => {
   );
 });
 
+test("a fixed value beyond 2^50 on the wire is refused at the call, not sent", () => {
+  const [free] = readFields([[0, "x", 1, 0, 0, 1024, null, null, null]]);
+  const most = 2 ** 40;
+  assert.deepEqual(toWire("input", [free], { x: most }), [2 ** 50]);
+  assert.deepEqual(toWire("input", [free], { x: -most }), [-(2 ** 50)]);
+  for (const far of [most + 1 / 1024, -most - 1 / 1024, 2 ** 41, 1e300])
+    assert.throws(() => toWire("input", [free], { x: far }), {
+      name: "RangeError",
+      message: `input.x must be a finite number from ${-most} to ${most}, not ${far}`,
+    });
+  assert.throws(() => readColumn(free, [2 ** 50 + 1], 1), RemoteError, "nor taken from a server");
+});
+
 test("columns become values, from arrays and typed arrays alike", () => {
   assert.deepEqual([...readColumn(x, [1, -1024], 2)], [1 / 1024, -1]);
   assert.deepEqual([...readColumn(x, new Column(Int16Array.of(1, -1024)), 2)], [1 / 1024, -1]);

@@ -49,9 +49,9 @@ class Polled extends World {
         resolve({ ok: true, status: 200, arrayBuffer: async () => bodyOf(parts) });
         await turns();
       };
-      request.refuse = async (status) => {
+      request.refuse = async (status, text = "") => {
         request.over = true;
-        resolve({ ok: false, status });
+        resolve({ ok: false, status, text: async () => text });
         await turns();
       };
       request.fail = async () => {
@@ -224,3 +224,58 @@ test("leaving says so in a last request, and a CLOSE ends the session", async ()
   await turns();
   assert.deepEqual([other.world.requests.length, other.world.waiting], [polls, 0]);
 });
+
+test("a server that will not have this page says so at once, in its own words", async () => {
+  const { world, promise } = joining();
+  const began = world.now();
+  await world.block();
+  await world.block();
+  await world.request.refuse(403, "pages from this origin may not poll\n");
+  await assert.rejects(promise, {
+    name: "SessionEnded",
+    code: 4403,
+    reason: "pages from this origin may not poll",
+  });
+  assert.ok(world.now() - began < 1000);
+  assert.equal(world.waiting, 0, "nothing is tried again");
+});
+
+test("a server that is full is tried again, and what it said is told meanwhile", async () => {
+  const world = new Polled();
+  const told = [];
+  const promise = join("coins", {
+    url: URL,
+    world,
+    store: new Store(),
+    waiting: (what) => told.push(what),
+  });
+  await world.block();
+  await world.block();
+  await world.request.refuse(503, "this process takes no more players");
+  assert.equal(told.at(-1), "Waiting for a seat: this process takes no more players.");
+  world.pass(500);
+  seat(world);
+  assert.equal((await promise).state, "live");
+});
+
+test("a page that a proxy answers with is not taken for the server's words", async () => {
+  const { world, promise } = joining();
+  await world.block();
+  await world.block();
+  await world.request.refuse(404, "<html>no such page</html>");
+  await assert.rejects(promise, { code: 4403, reason: "the server answered 404" });
+});
+
+test("a session that has a seat outlives a proxy that refuses a poll", async () => {
+  const { world, room } = await polling();
+  await world.request.refuse(404);
+  assert.equal(room.state, "resuming");
+  world.pass(100);
+  assert.equal(world.sockets.length, 3, "a WebSocket has the next turn");
+});
+
+function seat(world) {
+  world.socket.open();
+  world.socket.hear(welcome());
+  world.socket.hear(frame(10, 0, { chunks: PEOPLE }));
+}
