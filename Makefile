@@ -22,15 +22,12 @@ ifeq "$(GAMES)" "coins,arena"
 OPEN ?= coins?bots=2,arena?bots=5
 endif
 STORE ?= sqlite:var/holdfast.db
-# Most of the tests wait for something, a second process or a tick, so two cores take four at once.
-WORKERS ?= 4
 NODE_VERSION := $(shell node --version 2>/dev/null)
 HAVE_NODE := $(shell test "$$(echo "$(NODE_VERSION)" | sed 's/^v//; s/[.].*//')" -ge 20 2>/dev/null && echo yes)
 NO_NODE := $(if $(NODE_VERSION),Node $(NODE_VERSION) is older than 20,there is no Node on the PATH)
 CLIENT_SOURCES := $(shell find client games -name '*.js' 2>/dev/null | sort)
-CLIENT_TESTS := $(shell find tests/client -name '*.test.js' 2>/dev/null | sort)
 
-.PHONY: help run test lint fmt swarm cluster chaos bench bench-failover venv lock clean
+.PHONY: help run test test-ten lint fmt swarm cluster chaos bench bench-failover venv lock clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -52,24 +49,17 @@ run: $(STAMP)  ## Serve coins and arena, bots in them, at http://localhost:8080 
 	@mkdir -p var
 	$(BIN)/python -m server --dev --games "$(GAMES)" $(if $(OPEN),--open "$(OPEN)") --store "$(STORE)" --port "$(PORT)"
 
-# Every runner always runs, so one red test does not hide another; the longest closing line comes last.
-# What measures time is marked `alone` and runs with nothing beside it. ARGS make it one plain pytest.
-test: $(STAMP)  ## Every test: the browser client's (where Node 20 is), then Python's (ARGS=, WORKERS=).
-	@failed=0; \
-	if test -z "$(HAVE_NODE)"; then \
-		echo "test: SKIPPED the browser client's tests: $(NO_NODE)."; \
-	elif test -z "$(CLIENT_TESTS)"; then \
-		echo "test: SKIPPED the browser client's tests: none match tests/client/*.test.js."; \
-	else \
-		node --test $(CLIENT_TESTS) || failed=1; \
-	fi; \
-	if test -n "$(ARGS)"; then \
-		$(BIN)/python -m pytest $(ARGS) || failed=1; \
-	else \
-		$(BIN)/python -m pytest -q -m alone || failed=1; \
-		$(BIN)/python -m pytest -q -m "not alone" -n "$(WORKERS)" --dist loadfile --no-loadscope-reorder || failed=1; \
-	fi; \
-	exit $$failed
+# tests/lanes.py has the lanes: what measures time or draws pages shares no core with four others.
+test: $(STAMP)  ## Every test, the browser client's (where Node 20 is) and Python's (LANES=, ARGS= for one pytest).
+ifneq "$(ARGS)" ""
+	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m tests.lanes $(LANES)
+endif
+
+TIMES ?= 10
+test-ten: $(STAMP)  ## The whole suite ten times in a fresh clone, with times and reds (TIMES=).
+	$(BIN)/python -m tests.fresh --times $(TIMES)
 
 # Every tool always runs, so that one report says everything.
 lint: $(STAMP)  ## Style and types: ruff, mypy; pyright and tsc where Node 20 is.

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from tests import evidence
 from tests.docs.pages import ROOT
 
 START_S = 30.0
@@ -97,7 +98,8 @@ def serving(flags: Sequence[str], folder: Path) -> Generator[Served, None, None]
     )
     served = Served(process)
     try:
-        served.wait()
-        yield served
+        with evidence.of_log(lambda: "".join(served.log)):
+            served.wait()
+            yield served
     finally:
         served.stop()

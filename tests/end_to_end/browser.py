@@ -16,6 +16,8 @@ import msgpack
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocket, sync_playwright
 
+from tests import evidence
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -66,7 +68,8 @@ def launched(flags: Sequence[str] = FLAGS) -> Generator[Browser, None, None]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
         try:
-            yield browser
+            with evidence.of_pages(browser):
+                yield browser
         finally:
             browser.close()
 
@@ -140,6 +143,7 @@ def opened(browser: Browser, **options: Any) -> Generator[Tab, None, None]:
     context = browser.new_context(**usual | options)
     context.add_init_script(WATCH_LABELS)
     try:
-        yield Tab(context.new_page())
+        with evidence.before_closing():
+            yield Tab(context.new_page())
     finally:
         context.close()

@@ -15,6 +15,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests import evidence
+
 ROOT = Path(__file__).resolve().parents[2]
 GAMES = Path(__file__).resolve().parent / "games"
 # The key of every server here, so that tests can sign tokens of their own.
@@ -131,7 +133,8 @@ def serve(folder: Path, *flags: str) -> Generator[Server, None, None]:
         )
     with process:
         try:
-            yield Server(process, log)
+            with evidence.of_log(lambda: log.read_text(encoding="utf-8", errors="replace")):
+                yield Server(process, log)
         finally:
             process.kill()
 
