@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.inputs import Action
-from shared.limits import ACTIONS_PER_ITEM_MAX
+from shared.limits import ACTIONS_PER_ITEM_MAX, ACTIONS_WAITING_MAX
 from shared.messages import Close
 
 from .ends import Answer, SessionEnded
@@ -38,9 +38,17 @@ class Actions:
         self._sent: dict[int, list[_Asked]] = {}
 
     def ask(self, index: int, action: Action) -> asyncio.Future[Answer]:
-        """Queue an action, by its index in the schema; its answer, once there is one."""
+        """Queue an action, by its index in the schema; its answer, once there is one.
+
+        Where too many wait already, that is the answer.
+        """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(index, action, answer))
+        if len(self._asked) < ACTIONS_WAITING_MAX:
+            self._asked.append(_Asked(index, action, answer))
+        else:
+            answer.set_result(
+                Answer(False, f"{ACTIONS_WAITING_MAX} actions wait to be sent already")
+            )
         return answer
 
     @property

@@ -2,7 +2,7 @@
  * Inputs and actions on their way: numbered, kept until acknowledged, repeated when they must be.
  */
 
-import { STALE_MS, STALLED_FRAMES } from "./limits.js";
+import { ACTIONS_WAITING_MAX, STALE_MS, STALLED_FRAMES } from "./limits.js";
 import { encode } from "./msgpack.js";
 
 /** @typedef {import("./msgpack.js").Value} Value */
@@ -41,7 +41,7 @@ export class Inputs {
   }
 
   /**
-   * Takes an action along with the next item.
+   * Takes an action along with the next item that has room for it; refuses it where too many wait.
    * @param {Asked} asked
    * @throws {RangeError} when no message could hold it
    */
@@ -50,6 +50,11 @@ export class Inputs {
       throw new RangeError(
         `an action longer than ${this.limits.message / 2} bytes fits in no message`,
       );
+    }
+    if (this.#asked.length >= ACTIONS_WAITING_MAX) {
+      const reason = `${ACTIONS_WAITING_MAX} actions wait to be sent already`;
+      asked.settle({ applied: false, reason });
+      return;
     }
     this.#asked.push(asked);
   }

@@ -23,6 +23,9 @@ export const TOKEN_BYTES_MAX = 1024;
 /** Malformed messages in a row, with no good frame between, before a client gives up. */
 export const MALFORMED_MAX = 5;
 
+/** Actions that may wait to be sent: 32 items' worth, 1.6 s at 20 ticks a second. */
+export const ACTIONS_WAITING_MAX = 256;
+
 /** Views kept to play back from: longer than the longest delay at the lowest useful tick rate. */
 export const HISTORY_VIEWS_MAX = 64;
 

@@ -55,6 +55,8 @@ UNACKED_INPUTS_MAX = 128
 INPUT_ITEMS_MAX = 64
 # Actions in one input item: a human's fastest clicking, several times over.
 ACTIONS_PER_ITEM_MAX = 8
+# Actions that may wait in a client to be sent: 32 items' worth, 1.6 s at 20 ticks a second.
+ACTIONS_WAITING_MAX = 32 * ACTIONS_PER_ITEM_MAX
 # Items waiting in a room for one player; a flood beyond it is refused at the edge.
 INBOX_ITEMS_MAX = 2 * UNACKED_INPUTS_MAX
 # Input items a session may post in a second, sustained, and the burst it may begin with.

@@ -15,7 +15,8 @@ from .messages import InputMessage
 class ServerSession:
     """What an edge remembers of one connection of a session.
 
-    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported. A session
+    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported, `began`
+    the seq before the first that the client held when it came. A session
     that `renews` another may begin above `posted`: what lies between was acknowledged meanwhile, on
     the connection that it renews. To one that `resumed`, frames may have come by another process
     which is a little ahead: what it holds of them does not count as held here.
@@ -23,6 +24,7 @@ class ServerSession:
 
     __slots__ = (
         "base",
+        "began",
         "first_tick",
         "held",
         "known",
@@ -37,7 +39,7 @@ class ServerSession:
         self.player = player
         self.base = base
         self.held = base
-        self.posted = max(applied, first_seq - 1)
+        self.posted = self.began = max(applied, first_seq - 1)
         self.first_tick = tick
         self.renews = False
         self.resumed = False
@@ -80,6 +82,7 @@ class ServerSession:
             self.base, self.known = base, None
         self.held = held
         self.first_tick = tick
+        self.began = max(self.began, first_seq - 1)
         self.posted = first_seq - 1 if moved else max(self.posted, first_seq - 1)
 
     def due(self, tick: int, tick_rate: int, buffered: int, send_every: int = 1) -> bool:

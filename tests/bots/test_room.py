@@ -12,6 +12,7 @@ import pytest
 from bots.client import Room, SessionEnded, join
 from bots.websocket import Receiver, Socket, Unreachable
 from shared.errors import CloseCode
+from shared.limits import ACTIONS_WAITING_MAX
 from shared.messages import Close, InputMessage, RoomStatus, Status
 from shared.schema import describe
 from tests.bots.arena import Arena, Dot, Field, Say
@@ -66,6 +67,21 @@ async def test_events_of_the_room_are_told_until_they_are_taken_off(arena: Arena
     assert frames == heard
     with pytest.raises(ValueError, match="none of state, status, refused, frame"):
         room.on("mood", print)  # type: ignore[call-overload]
+
+
+async def test_of_2000_actions_asked_for_at_once_some_are_done_and_the_rest_is_refused(
+    arena: Arena,
+) -> None:
+    room = await join(arena.url, "field")
+    asked = (room.act("Say", {"words": f"{n}"}) for n in range(2000))
+    answers = await asyncio.gather(*asked)
+    refused = [answer for answer in answers if not answer.applied]
+    assert len(refused) == 2000 - ACTIONS_WAITING_MAX
+    assert {answer.reason for answer in refused} == {"256 actions wait to be sent already"}
+    assert all(answer.applied for answer in answers[:ACTIONS_WAITING_MAX]), "the first ones asked"
+    assert (await room.act("Say", {"words": "again"})).applied
+    room.leave()
+    await room.closed()
 
 
 async def test_a_skipped_input_is_told_without_an_action(arena: Arena) -> None:

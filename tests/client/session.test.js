@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Session } from "../../client/session.js";
 import { RemoteError } from "../../client/errors.js";
+import { ACTIONS_WAITING_MAX } from "../../client/limits.js";
 import { decode, encode } from "../../client/msgpack.js";
 import { LIMITS, PEOPLE, SCHEMA, TOKEN, close, digestOf, frame, room, welcome } from "./coins.js";
 
@@ -211,6 +212,26 @@ test("mistakes in an action are thrown at the caller", () => {
   spectator.act("Leap", {}, (outcome) =>
     assert.deepEqual(outcome, { applied: false, reason: "a spectator cannot act" }),
   );
+});
+
+test("of 2,000 actions asked for at once some go with each item, and the rest is refused", () => {
+  const session = live();
+  const refused = [];
+  const applied = [];
+  for (let i = 0; i < 2000; i++)
+    session.act("Say", { text: `${i}` }, (outcome) => (outcome.applied ? applied : refused).push(i));
+  assert.equal(refused.length, 2000 - ACTIONS_WAITING_MAX, "at once, with a reason");
+  let ticks = 10;
+  for (let ack = 0; applied.length + refused.length < 2000 && ticks < 100; ticks++) {
+    session.receive(frame(ticks + 1, ticks, { ack }), (ticks + 1) * 50);
+    ack = session.inputs.next - 1;
+  }
+  assert.deepEqual(
+    applied,
+    Array.from({ length: ACTIONS_WAITING_MAX }, (_, i) => i),
+  );
+  assert.ok(ticks - 10 <= ACTIONS_WAITING_MAX / 8 + 2, `${ticks - 10} ticks`);
+  session.act("Leap", {}, () => assert.fail("it waits for its answer"));
 });
 
 test("limits of items, actions and unacknowledged inputs hold", () => {

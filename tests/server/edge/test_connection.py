@@ -245,6 +245,35 @@ def test_a_tick_held_that_was_never_sent_is_refused() -> None:
     virtually(scenario())
 
 
+def test_who_waits_for_no_acknowledgement_is_told_so_before_anything_is_dropped() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada, bob = await desk.call("Ada"), await desk.call("Bob")
+        seq = 0
+        while ada.line.ending is None and seq < 2000:
+            # As many actions as an item holds: the room applies two such items a tick.
+            acts = ([0, "hi"],) * limits.ACTIONS_PER_ITEM_MAX
+            ada.say(
+                InputMessage(
+                    0, tuple(InputItem(seq + n, None, acts) for n in range(1, 41))
+                ).encode()
+            )
+            seq += 40
+            await desk.seconds(0.25)
+        assert closing(ada.line) == (
+            CloseCode.TOO_FAST,
+            "more than 256 inputs wait; wait for their acknowledgement",
+        )
+        row = player(desk.only_room(), "Ada")
+        assert row.score == 8 * row.input_seq, "what was taken is applied, in order"
+        assert limits.INBOX_ITEMS_MAX < seq - row.input_seq <= limits.INBOX_ITEMS_MAX + 80
+        await desk.seconds(8)
+        assert bob.line.ending is None
+        await desk.stop()
+
+    virtually(scenario())
+
+
 def test_too_many_messages_or_inputs_are_too_fast() -> None:
     async def scenario() -> None:
         desk = await Desk().start()
