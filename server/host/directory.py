@@ -9,8 +9,8 @@ from hashlib import blake2b
 from server.core.lobby import RoomMeta, Wish
 from server.core.ports import Census, Listed
 from server.core.versions import LeftAlone
-from server.host.local_room import LocalRoom
-from server.host.parts import Parts
+from server.host.context import Context
+from server.host.room_handle import RoomHandle
 from server.store.base import RoomEntry
 from server.store.exchange import BEAT_S, Listing, NoSeat, Process
 from shared.chunks import pack, unpack_stored
@@ -45,17 +45,17 @@ class Directory:
 
     def __init__(
         self,
-        parts: Parts,
+        context: Context,
         *,
         games: tuple[str, ...],
-        rooms: Callable[[], Iterable[LocalRoom]],
+        rooms: Callable[[], Iterable[RoomHandle]],
         takes_more: Callable[[], bool],
     ) -> None:
-        self._exchange = parts.exchange
-        self._clock = parts.clock
-        self._rng = parts.rng
-        self._log = parts.log
-        self._name = parts.name
+        self._exchange = context.exchange
+        self._clock = context.clock
+        self._rng = context.rng
+        self._log = context.log
+        self._name = context.name
         self._games = games
         self._rooms = rooms
         self._takes_more = takes_more
@@ -87,7 +87,7 @@ class Directory:
 
     async def announce(self, promised: str = "") -> None:
         """Tell of every room that changed; of `promised`, made for somebody, one seat less."""
-        changed: list[tuple[LocalRoom, Listing]] = []
+        changed: list[tuple[RoomHandle, Listing]] = []
         for room in self._rooms():
             listing = self._listing(room, promised)
             if listing is not None:
@@ -103,7 +103,7 @@ class Directory:
                 room.seated[:0] = listing.seated
             raise
 
-    async def sleeping(self, room: LocalRoom) -> None:
+    async def sleeping(self, room: RoomHandle) -> None:
         """A room fell asleep: it is found by its id alone."""
         self._told.pop(room.id, None)
         about = _about(room, ASLEEP, self._clock.wall_s())
@@ -150,7 +150,7 @@ class Directory:
         found = [read_listing(listing) for listing in listings]
         return [one for one in found if one is not None]
 
-    def _listing(self, room: LocalRoom, promised: str) -> Listing | None:
+    def _listing(self, room: RoomHandle, promised: str) -> Listing | None:
         census = room.census
         free = 0 if room.finished else max(0, room.free_seats - (room.id == promised))
         # The tick is not among what counts as change, but is told once a second.
@@ -163,12 +163,12 @@ class Directory:
         seated, room.seated = tuple(room.seated), []
         return replace(self._describe(room), free=free, seated=seated)
 
-    def _describe(self, room: LocalRoom) -> Listing:
+    def _describe(self, room: RoomHandle) -> Listing:
         about = _about(room, LIVE, self._clock.wall_s())
         return Listing(room.id, meta_key(room.meta), 0, self._name, about)
 
 
-def _about(room: LocalRoom, state: str, wall_s: float) -> bytes:
+def _about(room: RoomHandle, state: str, wall_s: float) -> bytes:
     census = room.census
     status = state if state == ASLEEP else room.status.name.lower()
     return pack(

@@ -8,22 +8,23 @@ from collections.abc import Coroutine, Mapping, Sequence, Set
 from random import Random
 from typing import Any
 
+from server.core.lifecycle import Event, Observer, State, unobserved
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed
+from server.host.context import Context
 from server.host.directory import Directory, meta_key
+from server.host.failover import Failover
+from server.host.follower import Won
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
-from server.host.local_room import LocalRoom
 from server.host.mail import Mail
-from server.host.parts import Parts
-from server.host.phases import Phases
 from server.host.placing import Placing, other_rules
 from server.host.recovery import Recovery
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
-from server.host.succession import Succession
 from server.host.sweep import Sweep
+from server.host.tick_group import TickGroups
 from server.store.base import NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
 from server.store.exchange import Exchange, Listing
@@ -34,6 +35,7 @@ from shared.messages import Join
 
 # A copy nobody looks at is kept for those who come back.
 UNUSED_KEEP_S = 30.0
+DRAIN_LOOK_S = 0.005
 
 
 class RoomsHost:
@@ -53,36 +55,39 @@ class RoomsHost:
         rooms_max: int,
         standing: Sequence[tuple[str, Mapping[str, Any]]] = (),
         development: bool = False,
+        observer: Observer = unobserved,
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
         self.name = owner
         rng = Random(chance(16))
-        self._parts = parts = Parts(owner, store, exchange, clock, chance, rng, metrics, log)
+        self._context = context = Context(
+            owner, store, exchange, clock, chance, rng, metrics, log, development, observer
+        )
         self._store, self._exchange = store, exchange
         self._clock, self._chance, self._log = clock, chance, log
+        self._brains = {name: brain for name, (_, brain) in games.items()}
         self._rooms_max = rooms_max
-        self._rooms: dict[str, LocalRoom] = {}
-        self._reaching: dict[str, asyncio.Task[LocalRoom | None]] = {}
+        self._rooms: dict[str, RoomHandle] = {}
+        self._reaching: dict[str, asyncio.Task[RoomHandle | None]] = {}
         self._making: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
-        self.phases = Phases(clock, self._writer, metrics, log, self._spawn, self._let_go)
+        self.groups = TickGroups(clock, self._writer, metrics, log, self._spawn)
         self.directory = self._directory()
         self.placing = self._placing(standing)
-        brains = {name: brain for name, (_, brain) in games.items()}
-        self._succession = self._successions(brains, development)
-        self.handover = Handover(parts, self.phases, self._succession.let_go)
-        self._mail = Mail(parts, self.handover, spawn=self._spawn, reach=self._reach)
+        self.failover = Failover(context, self._register)
+        self.handover = Handover(context)
+        self._mail = Mail(context, spawn=self._spawn, reach=self._reach)
         self.recovery = Recovery(
-            parts,
+            context,
             self.games,
-            self._succession,
-            local=self._local,
+            self.failover,
+            local=self._handle,
             passes_over=self._passes_over,
         )
         self.sweep = Sweep(
-            parts, self.directory, take_up=self.recovery.take_up, every_time=self._look_after
+            context, self.directory, take_up=self.recovery.take_up, every_time=self._look_after
         )
 
     async def start(self) -> None:
@@ -103,19 +108,13 @@ class RoomsHost:
                 await self.handover.everything(list(self._owned()))
             except StoreError as error:
                 self._log.warning("nothing is handed over: %s", error)
-            self.phases.stop()
-            while not self._writer.failing and not all(room.settled for room in self._owned()):
-                await self._clock.sleep(0.005)
-            for room in list(self._owned()):
-                owned = room.owned
-                if owned is not None and not owned.done:
-                    await owned.checkpoint()
-                    try:
-                        await self._store.release(room.id, room.epoch)
-                    except StoreError as error:
-                        self._log.warning("room %s: %s", room.id, error)
+            rooms = self._owned()
+            for room in rooms:
+                room.on(Event.DRAINED)
+            while any(room.life.owned for room in rooms) and not self._writer.failing:
+                await self._clock.sleep(DRAIN_LOOK_S)
         finally:
-            self.phases.stop()
+            self.groups.stop()
 
     async def has_peers(self) -> bool:
         """Whether another process takes rooms and players."""
@@ -128,8 +127,7 @@ class RoomsHost:
     async def stop(self) -> None:
         """End everything that runs here; the rooms' followers hear nothing more."""
         self._mail.close()
-        for room in self._rooms.values():
-            self._succession.forget(room)
+        await asyncio.gather(*(room.close() for room in self.rooms()))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -139,19 +137,19 @@ class RoomsHost:
         except StoreError as error:
             self._log.warning("could not say goodbye: %s", error)
 
-    async def place(self, join: Join) -> LocalRoom:
+    async def place(self, join: Join) -> RoomHandle:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
         return await self.placing.place(join)
 
-    async def reach(self, room: str) -> LocalRoom | None:
+    async def reach(self, room: str) -> RoomHandle | None:
         """A room, followed from here; None if there is none, RemoteError if not here or not now."""
         found = await self._reach(room)
         if found is not None and not found.understood:
             raise other_rules()
         return found
 
-    async def _reach(self, room: str) -> LocalRoom | None:
-        if (known := self._rooms.get(room)) is not None and known.over is None:
+    async def _reach(self, room: str) -> RoomHandle | None:
+        if (known := self._rooms.get(room)) is not None:
             return known
         task = self._reaching.get(room)
         if task is None:
@@ -165,7 +163,7 @@ class RoomsHost:
             self._log.warning("room %s cannot be followed: %s", room, error)
             raise RemoteError(CloseCode.UNAVAILABLE, "the room cannot be read now", 1000) from None
 
-    def rooms(self) -> list[LocalRoom]:
+    def rooms(self) -> list[RoomHandle]:
         """The rooms that are run or followed here."""
         return list(self._rooms.values())
 
@@ -177,14 +175,45 @@ class RoomsHost:
         """What a match finished with, as JSON."""
         return await self._store.result(room)
 
-    def _owned(self) -> list[LocalRoom]:
-        return [
-            room for room in self._rooms.values() if room.owned is not None and room.over is None
-        ]
+    def may_take(self) -> bool:
+        """Whether this process takes rooms."""
+        return not self._draining
+
+    def brain_of(self, game: str) -> MakeBrain:
+        """What makes the brains in seats of this game."""
+        return self._brains[game]
+
+    def owns(self, room: RoomHandle) -> None:
+        """A room is owned here from now on."""
+        assert room.owned is not None
+        room.owned.stands = meta_key(room.meta) in self.placing.standing_keys
+
+    def lost(self, room: RoomHandle) -> None:
+        """Another process owns the room, or may: it announces it."""
+        self.directory.forget(room.id)
+
+    def forget(self, room: RoomHandle) -> None:
+        """A room's life is over here."""
+        if self._rooms.get(room.id) is not room:
+            return
+        del self._rooms[room.id]
+        if room.was_owned and room.life.state is not State.DROPPED:
+            self._spawn(self._delist(room))
+
+    def move(self, room: RoomHandle, to: str) -> None:
+        """Hand a room over, to this process or ("") to any."""
+        self._spawn(self._move(room, to))
+
+    async def _move(self, room: RoomHandle, to: str) -> None:
+        if not await self.handover.room(room, to):
+            self._log.warning("room %s was asked to move, and nobody took it", room.id)
+
+    def _owned(self) -> list[RoomHandle]:
+        return [room for room in self._rooms.values() if room.life.owned and not room.ending]
 
     def _directory(self) -> Directory:
         return Directory(
-            self._parts,
+            self._context,
             games=tuple(self.games),
             rooms=self._owned,
             takes_more=self._takes_more,
@@ -192,7 +221,7 @@ class RoomsHost:
 
     def _placing(self, standing: Sequence[tuple[str, Mapping[str, Any]]]) -> Placing:
         return Placing(
-            self._parts,
+            self._context,
             self.games,
             self.directory,
             standing=standing,
@@ -202,24 +231,10 @@ class RoomsHost:
             listed=self.listed,
         )
 
-    def _successions(self, brains: dict[str, MakeBrain], development: bool) -> Succession:
-        return Succession(
-            self._parts,
-            brains,
-            spawn=self._spawn,
-            run=self._run,
-            letter=self._letter,
-            may_take=lambda: not self._draining,
-            development=development,
-        )
-
-    def _letter(self, room: LocalRoom, letter: bytes) -> None:
-        self._mail.to_room(room, letter)
-
     def _takes_more(self) -> bool:
         return not self._draining and len(self._owned()) < self._rooms_max
 
-    async def _make(self, meta: RoomMeta, game: Game, wish: Wish) -> LocalRoom:
+    async def _make(self, meta: RoomMeta, game: Game, wish: Wish) -> RoomHandle:
         """Create a room and run it here."""
         if self._draining or self._writer.failing:
             raise RemoteError(CloseCode.UNAVAILABLE, "no new rooms right now", 2000)
@@ -230,17 +245,17 @@ class RoomsHost:
         try:
             await self._store.create(name, meta.encode())
             loaded = await self._store.acquire(name, self.name)
-            room = self._local(name, meta, game)
+            room = self._handle(name, meta, game)
             match = Match(game, wish.options, meta.seed)
-            inbox = await self._succession.listen(room)
-            owned = self._succession.owner_of(room, match, loaded.epoch, inbox)
-            self._run(room, owned, None)
+            inbox = await self._exchange.listen(name, room.receive)
+            self._rooms[name] = room
+            room.on(Event.TAKEN, Won(match, loaded.epoch, inbox))
         finally:
             self._making.discard(name)
         await self.directory.announce(promised=name)
         return room
 
-    async def _follow(self, name: str) -> LocalRoom | None:
+    async def _follow(self, name: str) -> RoomHandle | None:
         """Begin to follow a room; one that sleeps is woken by this process."""
         try:
             loaded = await self._store.load(name)
@@ -250,13 +265,13 @@ class RoomsHost:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         meta = RoomMeta.decode(loaded.meta)
         game = self.placing.served(meta.game)
-        room = self._local(name, meta, game)
+        room = self._handle(name, meta, game)
         if loaded.status is not StoredStatus.ASLEEP:
-            await self._succession.follow(room)
+            await room.open()
             self._rooms[name] = room
-        elif self._draining or not await self._succession.take_up(room, loaded):
+        elif self._draining or not await self.failover.take_up(room, loaded):
             raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
-        elif room.owned is None:
+        elif room.life.state is State.QUARANTINED:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         return room
 
@@ -266,47 +281,22 @@ class RoomsHost:
             room in here for here in (self._rooms, self._reaching, self._making)
         )
 
-    def _local(self, name: str, meta: RoomMeta, game: Game) -> LocalRoom:
-        return LocalRoom(name, meta, game, self.name, self._clock.now, self._forget)
+    def _handle(self, name: str, meta: RoomMeta, game: Game) -> RoomHandle:
+        return RoomHandle(name, meta, game, self._context, self)
 
-    def _run(self, room: LocalRoom, owned: RoomHost, due_s: float | None) -> None:
-        """Step a room from now on."""
-        if self._rooms.setdefault(room.id, room) is not room:
-            # A player came for it while it was taken up: that follower takes it in a moment.
-            self._succession.forget(room)
-            return
-        owned.stands = meta_key(room.meta) in self.placing.standing_keys
-        if self._writer.failing:
-            owned.store_is(away=True)
-        self.phases.add(owned, due_s)
-        room.run(owned)
+    def _register(self, room: RoomHandle) -> bool:
+        """Hold this room from now on, unless another handle of it is held."""
+        return self._rooms.setdefault(room.id, room) is room
 
-    def _let_go(self, owned: RoomHost) -> None:
-        """A room left its phase: it is over, or another process has it."""
-        room = self._rooms.get(owned.id)
-        if room is not None and room.owned is owned and owned.fenced:
-            self.directory.forget(owned.id)
-            self._spawn(self._succession.lost(room))
-
-    def _forget(self, room: LocalRoom) -> None:
-        """A room is over here."""
-        if self._rooms.get(room.id) is not room:
-            return
-        del self._rooms[room.id]
-        owned = room.owned
-        self._succession.forget(room)
-        if owned is not None:
-            self._spawn(self._delist(room, owned))
-
-    async def _delist(self, room: LocalRoom, owned: RoomHost) -> None:
+    async def _delist(self, room: RoomHandle) -> None:
         try:
-            if owned.sleeps:
+            if room.life.state is State.ASLEEP:
                 await self.directory.sleeping(room)
             else:
                 await self.directory.gone(room.id)
         except StoreError as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
-        if owned.stands:
+        if meta_key(room.meta) in self.placing.standing_keys:
             await self._stand()
 
     async def _stand(self) -> None:
@@ -321,11 +311,10 @@ class RoomsHost:
     async def _look_after(self, listings: list[Listing]) -> None:
         """With every sweep: standing rooms are there, and copies that nobody uses are dropped."""
         now = self._clock.now()
-        for room in list(self._rooms.values()):
-            idle = room.mirror is not None and not room.used
+        for room in self.rooms():
+            idle = room.life.droppable and not room.used
             if idle and now - room.unused_since_s > UNUSED_KEEP_S:
-                del self._rooms[room.id]
-                self._succession.forget(room)
+                room.on(Event.UNUSED)
         self.placing.mark(listings)
         await self._stand()
 
@@ -337,9 +326,10 @@ class RoomsHost:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._log.critical("a phase or a checkpoint failed", exc_info=task.exception())
+            self._log.critical("a task of the host failed", exc_info=task.exception())
 
     def _store_trouble(self, rooms: Set[str], away: bool) -> None:
-        for room in self._owned():
-            if room.owned is not None and room.id in rooms:
-                room.owned.store_is(away=away)
+        for name in rooms:
+            room = self._rooms.get(name)
+            if room is not None and room.life.owned:
+                room.on(Event.STORE_AWAY if away else Event.STORE_BACK)

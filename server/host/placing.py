@@ -8,9 +8,9 @@ from typing import Any
 
 from server.core.lobby import RoomMeta, Wish, read_wish
 from server.core.ports import Listed
+from server.host.context import Context
 from server.host.directory import Directory, kind_key, meta_key
-from server.host.local_room import LocalRoom
-from server.host.parts import Parts
+from server.host.room_handle import RoomHandle
 from server.store.exchange import Listing, NoSeat
 from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError, StoreError
@@ -27,22 +27,22 @@ class Placing:
 
     def __init__(
         self,
-        parts: Parts,
+        context: Context,
         games: Mapping[str, Game],
         directory: Directory,
         *,
         standing: Sequence[tuple[str, Mapping[str, Any]]],
-        rooms: Callable[[], Sequence[LocalRoom]],
-        reach: Callable[[str], Awaitable[LocalRoom | None]],
-        make: Callable[[RoomMeta, Game, Wish], Awaitable[LocalRoom]],
+        rooms: Callable[[], Sequence[RoomHandle]],
+        reach: Callable[[str], Awaitable[RoomHandle | None]],
+        make: Callable[[RoomMeta, Game, Wish], Awaitable[RoomHandle]],
         listed: Callable[[], Awaitable[Sequence[Listed]]],
     ) -> None:
         self._games = games
-        self._exchange = parts.exchange
+        self._exchange = context.exchange
         self._directory = directory
-        self._clock = parts.clock
-        self._chance = parts.chance
-        self._log = parts.log
+        self._clock = context.clock
+        self._chance = context.chance
+        self._log = context.log
         self._rooms = rooms
         self._reach = reach
         self._make_room = make
@@ -61,7 +61,7 @@ class Placing:
             )
         return game
 
-    async def place(self, join: Join) -> LocalRoom:
+    async def place(self, join: Join) -> RoomHandle:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
         wish = read_wish(join.game, self.served(join.game), join.options)
         try:
@@ -98,14 +98,14 @@ class Placing:
             if room.owned is not None and key in first:
                 room.owned.stands = first[key] == room.id
 
-    def _seated(self, join: Join) -> LocalRoom | None:
+    def _seated(self, join: Join) -> RoomHandle | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
         for room in self._rooms():
             if not room.ending and room.meta.game == join.game and room.holds(join.nonce):
                 return room
         return None
 
-    async def _certain(self, wish: Wish, role: Role) -> LocalRoom:
+    async def _certain(self, wish: Wish, role: Role) -> RoomHandle:
         room = await self._reach(wish.room or "")
         if room is None or room.ending or room.meta.game != wish.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
@@ -115,7 +115,7 @@ class Placing:
             raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
         return room
 
-    async def _any(self, wish: Wish, nonce: bytes) -> LocalRoom:
+    async def _any(self, wish: Wish, nonce: bytes) -> RoomHandle:
         """An open room of this kind, wherever it is run, or a new one."""
         if wish.private:
             return await self._make(wish)
@@ -138,7 +138,7 @@ class Placing:
             nonce = self._chance(16)
         return await self._make(wish)
 
-    async def _make(self, wish: Wish) -> LocalRoom:
+    async def _make(self, wish: Wish) -> RoomHandle:
         game = self._games[wish.game]
         meta = RoomMeta(
             wish.game,
@@ -153,9 +153,9 @@ class Placing:
         return await self._make_room(meta, game, wish)
 
 
-def _fits(room: LocalRoom) -> bool:
+def _fits(room: RoomHandle) -> bool:
     """Whether somebody who does not mind which room can be seated in this one."""
-    return room.over is None and not room.finished and room.free_seats > 0 and room.understood
+    return not room.finished and room.free_seats > 0 and room.understood
 
 
 def other_rules() -> RemoteError:

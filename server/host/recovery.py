@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from server.core.lobby import RoomMeta
 from server.core.versions import LeftAlone
-from server.host.local_room import LocalRoom
-from server.host.parts import Parts
-from server.host.succession import Succession
+from server.host.context import Context
+from server.host.failover import Failover
+from server.host.room_handle import RoomHandle
 from server.store.base import NoSuchRoom, RoomEntry, StoreUnavailable
 from shared.game import Game
 
@@ -27,17 +27,17 @@ class Recovery:
 
     def __init__(
         self,
-        parts: Parts,
+        context: Context,
         games: Mapping[str, Game],
-        succession: Succession,
+        failover: Failover,
         *,
-        local: Callable[[str, RoomMeta, Game], LocalRoom],
+        local: Callable[[str, RoomMeta, Game], RoomHandle],
         passes_over: Callable[[str], bool],
     ) -> None:
-        self._rng = parts.rng
-        self._store = parts.store
+        self._rng = context.rng
+        self._store = context.store
         self._games = games
-        self._succession = succession
+        self._failover = failover
         self._local = local
         self._passes_over = passes_over
 
@@ -71,14 +71,14 @@ class Recovery:
             meta = RoomMeta.decode(entry.meta)
             game = self._games.get(meta.game)
             if game is None:
-                self._succession.leave_alone(room, f"its game {meta.game} is not served")
+                self._failover.leave_alone(room, f"its game {meta.game} is not served")
                 return
             loaded = await self._store.load(room)
             if loaded.epoch == entry.epoch:
-                await self._succession.take_up(self._local(room, meta, game), loaded)
+                await self._failover.take_up(self._local(room, meta, game), loaded)
         except StoreUnavailable:
             raise
         except (LeftAlone, NoSuchRoom) as reason:
-            self._succession.leave_alone(room, str(reason))
+            self._failover.leave_alone(room, str(reason))
         except Exception as error:  # noqa: BLE001 - stored bytes may fail a decoder in any way.
-            await self._succession.put_aside(room, error)
+            await self._failover.put_aside(room, error)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from server.host.context import Context
 from server.host.directory import ASLEEP, Directory, read_listing, told_at
-from server.host.parts import Parts
 from server.store.base import NoSuchRoom, RoomEntry, Status
 from server.store.exchange import Listing
 from shared.errors import StoreError
@@ -22,19 +22,19 @@ class Sweep:
 
     def __init__(
         self,
-        parts: Parts,
+        context: Context,
         directory: Directory,
         *,
         take_up: Callable[[list[RoomEntry]], Awaitable[None]],
         every_time: Callable[[list[Listing]], Awaitable[None]],
     ) -> None:
-        self._name = parts.name
-        self._store = parts.store
-        self._exchange = parts.exchange
+        self._name = context.name
+        self._store = context.store
+        self._exchange = context.exchange
         self._directory = directory
-        self._clock = parts.clock
-        self._rng = parts.rng
-        self._log = parts.log
+        self._clock = context.clock
+        self._rng = context.rng
+        self._log = context.log
         self._take_up = take_up
         self._every_time = every_time
 

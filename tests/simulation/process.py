@@ -122,8 +122,8 @@ class Process:
         self._network.cut(self.app.listener)
         tasks = [*self.app.host._tasks, *self.app._tasks]
         for room in self.app.host.rooms():
-            if room.mirror is not None:
-                tasks += room.mirror._tasks
+            if room.follower is not None:
+                tasks += room.follower._tasks
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

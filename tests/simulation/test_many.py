@@ -95,7 +95,7 @@ def test_an_owner_cut_off_from_the_store_follows_once_it_is_back(seed: int) -> N
         await world.play(0, 5)
         assert owner.owns() == []
         [local] = owner.app.host.rooms()
-        assert local.mirror is not None
+        assert local.follower is not None
         assert local.epoch == heir.app.host.rooms()[0].epoch
         await the_end(world, heir, processes)
 

@@ -7,19 +7,24 @@ from server.core.ports import Census, Chance, Clock, Follower, Host, Publication
 from server.edge.follower import RoomFollower
 from server.host.clock import LoopClock
 from server.host.host import RoomsHost
-from server.host.local_room import LocalRoom
+from server.host.room_handle import RoomHandle
 from tests.server.core.yard import Ground, Yard
 
 
 def seams(
-    host: RoomsHost, room: LocalRoom, follower: RoomFollower, clock: LoopClock
+    host: RoomsHost, room: RoomHandle, follower: RoomFollower, clock: LoopClock
 ) -> tuple[Host, RoomPort, Follower, Clock]:
     """Type checkers decide here whether each part has what its seam names."""
     return host, room, follower, clock
 
 
 def test_each_part_has_what_its_seam_names() -> None:
-    parts = ((Host, RoomsHost), (Follower, RoomFollower), (RoomPort, LocalRoom), (Clock, LoopClock))
+    parts = (
+        (Host, RoomsHost),
+        (Follower, RoomFollower),
+        (RoomPort, RoomHandle),
+        (Clock, LoopClock),
+    )
     for seam, part in parts:
         wanted = {name for name in vars(seam) if not name.startswith("_")}
         # What a part keeps in attributes of its own is seen by type checkers only.

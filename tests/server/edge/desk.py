@@ -11,8 +11,7 @@ from server.edge.edge import Edge
 from server.edge.handshake import RequestHead
 from server.edge.polling import Polling
 from server.edge.websocket import Receiver
-from server.host.local_room import LocalRoom
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from shared.errors import CloseCode
 from shared.game import Game
 from shared.limits import MESSAGE_BYTES_MAX
@@ -148,12 +147,12 @@ class Desk:
         assert caller.session.state is ClientState.LIVE, caller.line.messages()
         return caller
 
-    def port(self) -> LocalRoom:
+    def port(self) -> RoomHandle:
         """The only room, as this process's edge has it."""
         [room] = self.rig.host.rooms()
         return room
 
-    def only_room(self) -> RoomHost:
+    def only_room(self) -> RoomHandle:
         """The only room itself, which runs here."""
         return owned(self.port())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.core.post import Leaving
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.store.base import StoreCorrupt
 from shared.errors import CloseCode
 from shared.messages import Role, RoomStatus
@@ -13,7 +13,7 @@ from tests.server.host.rig import owned, player
 from tests.simulation.loop import virtually
 
 
-async def coming(desk: Desk, room: RoomHost) -> tuple[Caller, Caller]:
+async def coming(desk: Desk, room: RoomHandle) -> tuple[Caller, Caller]:
     """One who waits for a seat and one who resumes, while a tick waits for the store."""
     waiting = Caller(desk, "Bob", room=room.id)
     resuming = await desk.call("Cid")

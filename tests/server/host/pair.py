@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from server.core.inbox import Item
 from server.core.ports import Publication
-from server.host.local_room import LocalRoom
+from server.host.room_handle import RoomHandle
 from server.store.exchange import Gap, News, Subscription
 from server.store.memory_exchange import MemoryExchange
 from shared.errors import CloseCode
@@ -28,7 +28,7 @@ GAME = Patient()
 class Edge:
     """A `Follower` that writes down what it is told."""
 
-    def __init__(self, room: LocalRoom) -> None:
+    def __init__(self, room: RoomHandle) -> None:
         self.publications: list[Publication] = []
         self.changes: list[tuple[int, Status]] = []
         self.end: tuple[CloseCode, str] | None = None
@@ -69,7 +69,7 @@ class Lossy(MemoryExchange):
 class Two:
     """A room of one process that another follows, each with an edge."""
 
-    def __init__(self, one: Rig, two: Rig, room: LocalRoom, copy: LocalRoom) -> None:
+    def __init__(self, one: Rig, two: Rig, room: RoomHandle, copy: RoomHandle) -> None:
         self.one, self.two = one, two
         self.room, self.copy = room, copy
         self.here, self.there = Edge(room), Edge(copy)
@@ -97,6 +97,6 @@ def items(first: int, last: int) -> list[Item]:
 
 def hears(both: Two, news: News | Gap) -> None:
     """Let the copy hear something."""
-    mirror = both.copy.mirror
+    mirror = both.copy.follower
     assert mirror is not None
     mirror._hear(news)

@@ -16,8 +16,7 @@ from server.core.post import Present
 from server.core.room import SeatRequest
 from server.host.clock import LoopClock
 from server.host.host import RoomsHost
-from server.host.local_room import LocalRoom
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
 from server.store.base import Append, Loaded, StoreUnavailable
 from server.store.exchange import Listing, NoSeat, Process
@@ -125,7 +124,7 @@ class MoodyExchange(MemoryExchange):
 class Watcher:
     """A `Follower` that writes down what it is told, and when."""
 
-    def __init__(self, room: RoomHost, store: MoodyStore) -> None:
+    def __init__(self, room: RoomHandle, store: MoodyStore) -> None:
         self.publications: list[Publication] = []
         self.statuses: list[Status] = []
         self.end: tuple[CloseCode, str] | None = None
@@ -212,7 +211,7 @@ class Rig:
         rig = Rig(self.host.games, store=self.store, exchange=self.exchange, seed=seed, **wishes)
         return await rig.start()
 
-    async def enter(self, name: str, game: str = "yard", **options: Any) -> RoomHost:
+    async def enter(self, name: str, game: str = "yard", **options: Any) -> RoomHandle:
         """Place a player and ask for the seat."""
         room = await self.host.place(join(name, game, **options))
         room.join(SeatRequest(nonce(name), name))
@@ -220,7 +219,7 @@ class Rig:
 
     async def room(
         self, *names: str, game: str = "yard", **options: Any
-    ) -> tuple[RoomHost, Watcher]:
+    ) -> tuple[RoomHandle, Watcher]:
         """A room with these players seated, present, and committed."""
         room = await self.enter(names[0], game, **options)
         watcher = Watcher(room, self.store)
@@ -230,20 +229,20 @@ class Rig:
         self.present(room, {player.id for player in room.match.players if not player.bot})
         return room, watcher
 
-    def local(self, room: RoomHost) -> LocalRoom:
+    def local(self, room: RoomHandle) -> RoomHandle:
         """A room as this process has it."""
         [local] = [one for one in self.host.rooms() if one.id == room.id]
         return local
 
-    def owned(self) -> list[RoomHost]:
+    def owned(self) -> list[RoomHandle]:
         """The rooms that run here."""
-        return [room.owned for room in self.host.rooms() if room.owned is not None]
+        return [room for room in self.host.rooms() if room.owned is not None]
 
-    def present(self, room: RoomHost, players: set[int], spectators: int = 0) -> None:
+    def present(self, room: RoomHandle, players: set[int], spectators: int = 0) -> None:
         """Whose connections are open, as this process's edge says."""
         room.obey("edge", Present(frozenset(players), spectators))
 
-    async def ticks(self, room: RoomHost, count: int) -> None:
+    async def ticks(self, room: RoomHandle, count: int) -> None:
         """Let so many ticks of a room be committed."""
         wanted = room.census.tick + count
         async with asyncio.timeout(60):
@@ -258,7 +257,7 @@ class Rig:
         """Die from one moment to the next: nobody is told, and nothing is finished."""
         self.host._mail.close()
         for room in self.host.rooms():
-            self.host._succession.forget(room)
+            await room.close()
         tasks = list(self.host._tasks)
         for task in tasks:
             task.cancel()
@@ -271,22 +270,22 @@ class Rig:
         await asyncio.sleep(0)
 
 
-def owned(room: LocalRoom) -> RoomHost:
+def owned(room: RoomHandle) -> RoomHandle:
     """The room itself, which runs here."""
     assert room.owned is not None
-    return room.owned
+    return room
 
 
 def join(name: str, game: str = "yard", *, role: Role = Role.PLAYER, **options: Any) -> Join:
     return Join(nonce(name), game, options, name, role)
 
 
-def player(room: RoomHost, name: str) -> Any:
+def player(room: RoomHandle, name: str) -> Any:
     """A player's row."""
     return next(one for one in room.match.players if one.name == name)
 
 
-def post(room: RoomHost, name: str, seq: int, by: int | None, *words: str, trap: int = 0) -> None:
+def post(room: RoomHandle, name: str, seq: int, by: int | None, *words: str, trap: int = 0) -> None:
     """Queue an item of a player's."""
     wire = None if by is None else [by, trap]
     items = [InputItem(seq, wire, tuple([0, one] for one in words))]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from shared.errors import CloseCode
 from shared.messages import Status
 from tests.server.core.yard import Dot, nonce
@@ -18,7 +18,7 @@ from tests.simulation.loop import virtually
 RAISED = "Yard.step raised RuntimeError: step fails (yard.py:"
 
 
-async def stopped(rig: Rig, **trouble: Any) -> tuple[RoomHost, Watcher]:
+async def stopped(rig: Rig, **trouble: Any) -> tuple[RoomHandle, Watcher]:
     """A room of Ada's whose game raised when she asked for something."""
     room, watcher = await rig.room("Ada")
     post(room, "Ada", 1, 2, **trouble)

@@ -8,8 +8,8 @@ import logging
 import pytest
 
 from server.core.post import Adopt, decode_letter, encode_move
-from server.host.handover import ADOPT_S, HEIR_S
-from server.host.local_room import LocalRoom
+from server.host.handover import ADOPT_S, SUCCESSOR_S
+from server.host.room_handle import RoomHandle
 from server.store.base import Record, Status
 from server.store.exchange import Gap, News, Process, Released
 from tests.server.core.yard import Cave, Yard
@@ -43,7 +43,7 @@ class Ear:
         return [round(b - a, 4) for a, b in zip(self.times, self.times[1:], strict=False)]
 
 
-async def played(rig: Rig, name: str = "Ada") -> LocalRoom:
+async def played(rig: Rig, name: str = "Ada") -> RoomHandle:
     """A room with somebody in it."""
     room, _ = await rig.room(name, private=True)
     await rig.ticks(room, 3)
@@ -64,7 +64,7 @@ def test_no_tick_is_missed_and_none_comes_late() -> None:
         epoch = room.epoch
         assert await one.host.handover.room(room)
         await one.seconds(1)
-        assert (room.owned, followed.mirror) == (None, None)
+        assert (room.owned, followed.follower) == (None, None)
         assert followed.owned is not None
         assert room.epoch == followed.epoch > epoch
         assert room.match.tick == followed.owned.census.tick
@@ -195,7 +195,7 @@ def test_an_heir_that_dies_on_the_way_is_told_of_and_the_room_comes_back(
         began = asyncio.get_running_loop().time()
         with caplog.at_level(logging.WARNING):
             assert await one.host.handover.room(room), "it is this process that takes it"
-        assert asyncio.get_running_loop().time() - began < HEIR_S
+        assert asyncio.get_running_loop().time() - began < SUCCESSOR_S
         await one.seconds(0.5)
         assert room.owned is not None
         assert room.match.tick == one.store.committed(room.id)

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast import Inputs, Match
 from server.core.lobby import RoomMeta
-from server.host.phases import PHASES_PER_RATE
+from server.host.tick_group import GROUPS_PER_RATE
 from server.store.base import StoreCorrupt, StoreUnavailable
 from shared.errors import CloseCode, RemoteError
 from shared.messages import Role, Status
@@ -158,8 +158,8 @@ def test_rooms_share_two_phases_a_rate_evenly_half_a_period_apart() -> None:
         rig = await Rig({"yard": Yard(), "fast": Fast()}, rooms_max=20).start()
         watchers = [(await rig.room(str(n), private=True))[1] for n in range(6)]
         await rig.room("Eve", game="fast")
-        phases = rig.host.phases.by_kind
-        assert {rate: len(of) for (rate, _), of in phases.items()} == {20: PHASES_PER_RATE, 40: 1}
+        phases = rig.host.groups.by_kind
+        assert {rate: len(of) for (rate, _), of in phases.items()} == {20: GROUPS_PER_RATE, 40: 1}
         assert [len(phase.rooms) for phase in phases[20, ""]] == [3, 3]
         await rig.seconds(1)
         moments = {round(watcher.times[-1] % 0.05, 6) for watcher in watchers}

@@ -152,7 +152,7 @@ def test_an_operators_letter_moves_a_room_where_it_says(
         await one.seconds(2)
         [heir] = two.host.rooms()
         assert heir.owned is not None
-        assert local.mirror is not None
+        assert local.follower is not None
         assert local.epoch == heir.epoch > room.epoch
         ticks = len(one.store._rooms[room.id].records)
         assert ticks == one.store.committed(room.id), "not a tick is missing"

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.local_room import LocalRoom
 from server.host.placing import PLACES_MAX
+from server.host.room_handle import RoomHandle
 from shared.errors import CloseCode, RemoteError
 from tests.server.core.yard import Yard, nonce
 from tests.server.host.rig import Rig, join
@@ -25,7 +25,7 @@ class Pair(Yard):
     seats = 2
 
 
-async def enter(rig: Rig, name: str) -> LocalRoom:
+async def enter(rig: Rig, name: str) -> RoomHandle:
     room = await rig.host.place(join(name))
     room.join(SeatRequest(nonce(name), name))
     return room
@@ -38,7 +38,7 @@ def test_players_of_two_processes_meet_in_one_room_and_the_owner_is_one_of_them(
         room, again = await enter(one, "Ada"), await enter(two, "Bob")
         assert (room.id, room.meta) == (again.id, again.meta)
         assert room.owned is not None
-        assert (again.owned, again.mirror is None) == (None, False)
+        assert (again.owned, again.follower is None) == (None, False)
         await one.seconds(0.3)
         for seen in (room, again):
             assert [player.name for player in seen.match.players] == ["Ada", "Bob"]

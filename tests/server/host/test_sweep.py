@@ -10,7 +10,7 @@ import pytest
 
 from server.host.directory import ASLEEP, read_listing
 from server.host.host import UNUSED_KEEP_S
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.host.sweep import ASLEEP_KEEP_S, LIST_SWEEPS, SWEEP_S
 from server.store.base import Status, StoreUnavailable
 from server.store.exchange import PROCESS_TTL_S, Listing
@@ -20,7 +20,7 @@ from tests.server.host.rig import MoodyStore, Rig, join
 from tests.simulation.loop import virtually
 
 
-async def asleep(rig: Rig) -> RoomHost:
+async def asleep(rig: Rig) -> RoomHandle:
     """A room that nobody is in and that sleeps."""
     room, _ = await rig.room("Ada")
     rig.present(room, set())
@@ -286,7 +286,7 @@ def test_a_copy_that_nobody_looks_at_is_dropped_after_a_while() -> None:
         one.present(room, {player.id for player in room.match.players})
         followed = await two.host.reach(room.id)
         assert followed is not None
-        mirror = followed.mirror
+        mirror = followed.follower
         assert mirror is not None
         await one.seconds(UNUSED_KEEP_S - 1)
         assert two.host.rooms() == [followed]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast import Entity, Game, Input, Inputs, Match, Player, bounded, u8, u16
-from server.host.local_room import LocalRoom
+from server.host.room_handle import RoomHandle
 from server.store.base import Loaded, Status
 from server.store.memory_exchange import MemoryExchange
 from shared.chunks import pack
@@ -196,7 +196,7 @@ def test_in_development_fields_may_go_too() -> None:
     virtually(scenario())
 
 
-async def two(older: Game, later: Game) -> tuple[Rig, Rig, LocalRoom, Watcher]:
+async def two(older: Game, later: Game) -> tuple[Rig, Rig, RoomHandle, Watcher]:
     """A room that older rules run, and later rules follow, with a watcher at the follower."""
     store = MoodyStore()
     old = await running(older, store, 1)
@@ -204,7 +204,7 @@ async def two(older: Game, later: Game) -> tuple[Rig, Rig, LocalRoom, Watcher]:
     new = await running(later, store, 2, old.exchange)
     followed = await new.host._reach(room.id)
     assert followed is not None
-    assert followed.mirror is not None
+    assert followed.follower is not None
     watcher = Watcher(followed, store)  # type: ignore[arg-type]
     return old, new, followed, watcher
 

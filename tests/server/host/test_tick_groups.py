@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from server.host.phases import NEAR_PERIODS, PHASES_PER_RATE
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
+from server.host.tick_group import GROUPS_PER_RATE, NEAR_PERIODS
 from tests.server.host.rig import Rig, Watcher
 from tests.simulation.loop import virtually
 
@@ -24,11 +24,11 @@ def off(time_s: float, other_s: float) -> float:
     return round(min(apart, PERIOD_S - apart), 6)
 
 
-async def taken_out(rig: Rig, name: str) -> tuple[RoomHost, Watcher]:
+async def taken_out(rig: Rig, name: str) -> tuple[RoomHandle, Watcher]:
     """A room that is in no phase, to be put into one."""
     room, watcher = await rig.room(name, private=True)
     await rig.ticks(room, 2)
-    rig.host.phases.remove(room)
+    rig.host.groups.remove(room)
     room.halted = False
     watcher.times.clear()
     return room, watcher
@@ -39,13 +39,13 @@ def test_a_room_taken_out_is_stepped_no_more_and_says_when_it_would_have_been() 
         rig = await Rig().start()
         room, watcher = await rig.room("Ada")
         await rig.ticks(room, 3)
-        left_s = rig.host.phases.remove(room)
+        left_s = rig.host.groups.remove(room)
         assert room.halted
         assert now() + left_s == pytest.approx(watcher.times[-1] + PERIOD_S)
         last = room.match.tick
         await rig.seconds(1)
         assert room.match.tick == watcher.ticks[-1] == last
-        assert rig.host.phases.remove(room) == 0.0, "it is in none"
+        assert rig.host.groups.remove(room) == 0.0, "it is in none"
         await rig.stop()
 
     virtually(scenario())
@@ -56,12 +56,12 @@ def test_a_room_whose_next_tick_is_far_from_any_phase_begins_one(share: float) -
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await taken_out(rig, "Ada")
-        [[phase]] = rig.host.phases.by_kind.values()
+        [[phase]] = rig.host.groups.by_kind.values()
         due_s = now() + phase.due_in_s() + share * PERIOD_S
-        rig.host.phases.add(room, due_s)
+        rig.host.groups.add(room, due_s)
         await rig.seconds(0.5)
         assert watcher.times[0] == pytest.approx(due_s)
-        assert len(rig.host.phases.by_kind[20, ""]) == 2
+        assert len(rig.host.groups.by_kind[20, ""]) == 2
         await rig.stop()
 
     virtually(scenario())
@@ -72,10 +72,10 @@ def test_a_room_whose_next_tick_is_near_a_phases_joins_it(share: float) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await taken_out(rig, "Ada")
-        [[phase]] = rig.host.phases.by_kind.values()
+        [[phase]] = rig.host.groups.by_kind.values()
         due_s = now() + phase.due_in_s() + share * PERIOD_S
-        rig.host.phases.add(room, due_s)
-        assert rig.host.phases.by_kind == {(20, ""): [phase]}
+        rig.host.groups.add(room, due_s)
+        assert rig.host.groups.by_kind == {(20, ""): [phase]}
         await rig.seconds(0.5)
         assert off(watcher.times[0], due_s) <= NEAR_PERIODS * PERIOD_S
         assert watcher.times[0] < due_s + PERIOD_S, "no tick is left out"
@@ -88,18 +88,18 @@ def test_when_there_are_enough_phases_the_nearest_is_taken() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         (room, _), (other, _) = await rig.room("Ada"), await rig.room("Bob", private=True)
-        assert len(rig.host.phases.by_kind[20, ""]) == PHASES_PER_RATE
+        assert len(rig.host.groups.by_kind[20, ""]) == GROUPS_PER_RATE
         moved, watcher = await taken_out(rig, "Cid")
-        first, second = rig.host.phases.by_kind[20, ""]
+        first, second = rig.host.groups.by_kind[20, ""]
         assert (first.rooms, second.rooms) == ([room], [other])
         near = now() + second.due_in_s()
         due_s = near + 0.2 * PERIOD_S
         assert off(now() + first.due_in_s(), due_s) > off(near, due_s) > NEAR_PERIODS * PERIOD_S
-        rig.host.phases.add(moved, due_s)
+        rig.host.groups.add(moved, due_s)
         assert (first.rooms, second.rooms) == ([room], [other, moved])
         await rig.seconds(0.5)
         assert watcher.times
-        assert len(rig.host.phases.by_kind[20, ""]) == PHASES_PER_RATE
+        assert len(rig.host.groups.by_kind[20, ""]) == GROUPS_PER_RATE
         await rig.stop()
 
     virtually(scenario())
@@ -110,7 +110,7 @@ def test_to_stop_ends_every_phase_of_every_rate() -> None:
         rig = await Rig().start()
         rooms = [(await rig.room(name, private=True))[0] for name in ("Ada", "Bob")]
         await rig.ticks(rooms[1], 2)
-        rig.host.phases.stop()
+        rig.host.groups.stop()
         await rig.seconds(0.2)
         last = [room.match.tick for room in rooms]
         await rig.seconds(1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
+from server.core.lifecycle import Observer, unobserved
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock
 from server.store.base import Store
@@ -13,8 +14,12 @@ from server.store.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """`name` is this process's, unlike any other's; `rng` spreads what need not be secret."""
+class Context:
+    """`name` is this process's, unlike any other's; `rng` spreads what need not be secret.
+
+    In `development` a game that raises makes its room stand still. `observer` hears of every
+    transition in the life of every room.
+    """
 
     name: str
     store: Store
@@ -24,3 +29,5 @@ class Parts:
     rng: Random
     metrics: Metrics
     log: logging.Logger
+    development: bool = False
+    observer: Observer = field(default=unobserved)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.phase import Phase
+from server.host.tick_group import Phase
 from shared.errors import CloseCode
 from shared.limits import CATCH_UP_TICKS_MAX
 from shared.messages import Status
@@ -21,7 +21,7 @@ from tests.simulation.loop import VirtualLoop, virtually
 
 def the_phase(rig: Rig) -> Phase:
     """The only phase, where the rooms of these tests are put side by side."""
-    [[phase]] = rig.host.phases.by_kind.values()
+    [[phase]] = rig.host.groups.by_kind.values()
     return phase
 
 
@@ -29,7 +29,7 @@ async def neighbours(rig: Rig) -> tuple[list[Any], list[Watcher]]:
     """Two rooms in one phase, with a player each."""
     first, one = await rig.room("Ada", private=True)
     second, other = await rig.room("Bob", private=True)
-    phases = [phase for phases in rig.host.phases.by_kind.values() for phase in phases]
+    phases = [phase for phases in rig.host.groups.by_kind.values() for phase in phases]
     if len(phases) == 2:
         # Two rooms get a phase each; here they are to share one.
         moved = phases[1]

@@ -17,9 +17,9 @@ def test_run_here_or_followed_it_says_the_same() -> None:
     async def scenario() -> None:
         both = await two()
         room, copy = both.room, both.copy
-        assert (room.mirror, copy.owned) == (None, None)
+        assert (room.follower, copy.owned) == (None, None)
         assert room.owned is not None
-        assert copy.mirror is not None
+        assert copy.follower is not None
         for one in (room, copy):
             assert (one.id, one.meta, one.game.title) == (room.id, room.meta, "")
             assert (one.epoch, one.status, one.free_seats) == (room.epoch, Status.LIVE, 3)

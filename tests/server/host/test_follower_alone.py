@@ -16,9 +16,9 @@ from server.core.ports import Publication
 from server.core.post import Asked, Present, Request, Resumed, decode_letter
 from server.core.room import Room, SeatRequest
 from server.host.clock import LoopClock
-from server.host.mirror import Mirror
-from server.host.parts import Parts
-from server.host.silence import SILENCE_JITTER_S, SILENCE_LEAST_S
+from server.host.context import Context
+from server.host.failure_detector import SILENCE_JITTER_S, SILENCE_LEAST_S
+from server.host.follower import Mirror
 from server.store.base import Append, NoSuchRoom, Record, Tail, Taken
 from server.store.exchange import Gap, NewEpoch, News, Released
 from server.store.memory_exchange import MemoryExchange
@@ -118,11 +118,11 @@ class Scene:
         self.end: tuple[CloseCode, str] | None = None
         clock = LoopClock(loop.time, loop.time)
         chance, rng = seeded_chance(1), Random(1)
-        self.mirror = Mirror(
+        self.follower = Mirror(
             ROOM,
             META,
             GAME,
-            Parts("here", self.store, self.exchange, clock, chance, rng, self.metrics, LOG),
+            Context("here", self.store, self.exchange, clock, chance, rng, self.metrics, LOG),
             outbox=self.outbox,
             follower=self,
             won=lambda _, taken, due_s: self.won.append((taken, due_s, loop.time())),
@@ -135,8 +135,8 @@ class Scene:
         await self.store.open()
         await self.owner.begin()
         await self.owner.ticks(ticks)
-        await self.mirror.open(None)
-        self.mirror.begin()
+        await self.follower.open(None)
+        self.follower.begin()
         return self
 
     @property
@@ -144,11 +144,11 @@ class Scene:
         return [one.commit.tick for one in self.publications]
 
     def published(self, publication: Publication) -> None:
-        assert self.mirror.match.tick == publication.commit.tick
+        assert self.follower.match.tick == publication.commit.tick
         self.publications.append(publication)
 
     def changed(self, status: Status) -> None:
-        self.changes.append((self.mirror.epoch, status))
+        self.changes.append((self.follower.epoch, status))
 
     def ended(self, code: CloseCode, reason: str) -> None:
         assert self.end is None, "told once"
@@ -160,16 +160,16 @@ class Scene:
 
     def whole(self) -> bool:
         """Whether the copy is the owner's rows."""
-        return whole(self.mirror.match) == whole(self.owner.match)
+        return whole(self.follower.match) == whole(self.owner.match)
 
     def stop(self) -> None:
-        self.mirror.stop()
+        self.follower.stop()
 
 
 def test_each_tick_is_shown_as_it_is_told() -> None:
     async def scenario() -> None:
         scene = await Scene().start()
-        assert (scene.mirror.match.tick, scene.mirror.epoch) == (3, scene.owner.room.epoch)
+        assert (scene.follower.match.tick, scene.follower.epoch) == (3, scene.owner.room.epoch)
         assert scene.whole()
         scene.owner.room.join(SeatRequest(nonce("Ada"), "Ada"))
         scene.owner.room.join(SeatRequest(nonce("unwelcome"), "unwelcome"))
@@ -178,11 +178,11 @@ def test_each_tick_is_shown_as_it_is_told() -> None:
         assert scene.ticks == [4, 5, 6]
         assert scene.whole()
         assert scene.publications[0].refused == {nonce("unwelcome"): NOT_YOU}
-        assert scene.mirror.holds(nonce("Ada"))
-        assert not scene.mirror.holds(nonce("Bob"))
-        assert (scene.mirror.free_seats, scene.mirror.census.players) == (3, 1)
-        assert (scene.mirror.settled, scene.mirror.finished) == (True, False)
-        [ada] = [player.id for player in scene.mirror.match.players]
+        assert scene.follower.holds(nonce("Ada"))
+        assert not scene.follower.holds(nonce("Bob"))
+        assert (scene.follower.free_seats, scene.follower.census.players) == (3, 1)
+        assert (scene.follower.settled, scene.follower.finished) == (True, False)
+        [ada] = [player.id for player in scene.follower.match.players]
         scene.owner.room.leave(ada)
         await scene.owner.ticks()
         await scene.turns()
@@ -216,7 +216,7 @@ def test_what_was_not_heard_is_read_and_shown_in_order(hint: str) -> None:
         await scene.turns()
         assert scene.ticks == list(range(4, owner.match.tick + 1))
         assert scene.whole()
-        assert scene.mirror.epoch == owner.room.epoch
+        assert scene.follower.epoch == owner.room.epoch
         assert scene.store.tails == 1
         scene.stop()
 
@@ -257,7 +257,7 @@ def test_a_copy_too_old_for_the_journal_begins_again_from_a_checkpoint() -> None
         kept.records = {tick: one for tick, one in kept.records.items() if tick > 7}
         await owner.ticks(1)
         await scene.turns()
-        assert scene.mirror.match.tick == 10
+        assert scene.follower.match.tick == 10
         assert scene.whole()
         await owner.ticks(2)
         await scene.turns()
@@ -276,8 +276,8 @@ def test_a_new_owner_is_told_of_and_asked_for_all_that_is_open() -> None:
         scene.outbox.join(SeatRequest(nonce("Ada"), "Ada"))
         scene.outbox.submit(7, [item(GAME, 1, 1)])
         scene.outbox.report({7}, 2)
-        scene.mirror.post_soon()
-        scene.mirror.post_soon()
+        scene.follower.post_soon()
+        scene.follower.post_soon()
         await scene.turns()
         asked: list[Request] = [
             SeatRequest(nonce("Ada"), "Ada"),
@@ -307,7 +307,7 @@ def test_an_owner_that_falls_silent_is_followed_by_who_has_all_it_did() -> None:
         [(taken, due_s, at_s)] = scene.won
         assert (taken.epoch > scene.owner.room.epoch, due_s) == (True, None)
         assert SILENCE_LEAST_S <= at_s - heard_s <= SILENCE_LEAST_S + SILENCE_JITTER_S + 0.001
-        assert scene.mirror.inbox is not None, "letters are heard from before it is the owner"
+        assert scene.follower.inbox is not None, "letters are heard from before it is the owner"
         assert scene.metrics.counters["takeovers_total"] == 1
         assert scene.metrics.counters["silences_total"] == 1
         scene.stop()
@@ -320,9 +320,9 @@ def test_a_room_whose_journal_cannot_be_read_is_not_opened() -> None:
         scene = Scene()
         await scene.store.open()
         with pytest.raises(NoSuchRoom):
-            await scene.mirror.open(None)
-        scene.mirror.stop()
-        scene.mirror.stop()
+            await scene.follower.open(None)
+        scene.follower.stop()
+        scene.follower.stop()
         assert scene.exchange._followers[ROOM] == []
 
     virtually(scenario())
@@ -332,15 +332,15 @@ def test_who_holds_a_tick_that_is_not_heard_here_is_ahead_of_this_copy() -> None
     async def scenario() -> None:
         scene = await Scene().start()
         epoch = scene.owner.room.epoch
-        assert not scene.mirror.behind(epoch, 3)
-        assert scene.mirror.behind(epoch, 4)
+        assert not scene.follower.behind(epoch, 3)
+        assert scene.follower.behind(epoch, 4)
         await scene.owner.own("another")
         await scene.owner.ticks(2)
         await scene.turns()
-        assert scene.mirror.diverged(epoch, 4), "the next owner had a tick 4 of its own"
-        assert not scene.mirror.behind(epoch, 9)
-        assert not scene.mirror.diverged(epoch, 3)
-        assert scene.mirror.behind(scene.owner.room.epoch, 6)
+        assert scene.follower.diverged(epoch, 4), "the next owner had a tick 4 of its own"
+        assert not scene.follower.behind(epoch, 9)
+        assert not scene.follower.diverged(epoch, 3)
+        assert scene.follower.behind(scene.owner.room.epoch, 6)
         scene.stop()
 
     virtually(scenario())

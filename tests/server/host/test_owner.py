@@ -14,7 +14,7 @@ from server.core.metrics import Metrics
 from server.core.post import Leaving, Resumed
 from server.core.room import Room, SeatRequest
 from server.core.seating import JoinRefusal, RefusalCode
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.host.room_store import restored
 from server.host.seat_bots import SeatBots
 from server.store.base import NoSuchRoom, StoreCorrupt
@@ -279,7 +279,7 @@ def test_an_end_the_store_cannot_note_is_logged(caplog: pytest.LogCaptureFixture
     virtually(scenario())
 
 
-def lonely(store: MoodyStore) -> RoomHost:
+def lonely(store: MoodyStore) -> RoomHandle:
     """A room that no host runs and no store knows."""
     game = Yard()
     meta = RoomMeta("yard", (), 1, 0, False, 0, "1")
@@ -288,7 +288,7 @@ def lonely(store: MoodyStore) -> RoomHost:
     core = Room("lonelylonely", Match(game, game.options(), 1), 1)
     loop = asyncio.get_running_loop()
     spawn, told = loop.create_task, list[News]()
-    return RoomHost(core, meta, bots, store, rig.clock, Metrics(), LOG, spawn, told.append)
+    return RoomHandle(core, meta, bots, store, rig.clock, Metrics(), LOG, spawn, told.append)
 
 
 @pytest.mark.parametrize(("fog", "ends"), [(1, False), (2, True)])

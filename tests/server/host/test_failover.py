@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.local_room import LocalRoom
-from server.host.room_host import RoomHost
+from server.host.room_handle import RoomHandle
 from server.host.succession import FAILED, RECOVERIES_MAX
 from server.store.base import RECOVERY_TICKS, Held, Loaded, Record, Status, Taken
 from server.store.exchange import Ended, Gap, NewEpoch, News
@@ -28,7 +27,7 @@ async def overheard(rig: Rig, room: str) -> list[News | Gap]:
     return heard
 
 
-async def asleep(rig: Rig, **options: Any) -> tuple[RoomHost, int]:
+async def asleep(rig: Rig, **options: Any) -> tuple[RoomHandle, int]:
     """A room that nobody is in and that sleeps, and its last tick."""
     room, _ = await rig.room("Ada", **options)
     rig.present(room, set())
@@ -202,7 +201,7 @@ def test_a_sleeping_room_is_woken_once_however_many_come_back_to_it() -> None:
         rigs = [rig, await rig.beside(2), await rig.beside(3)]
         told: list[tuple[CloseCode, int | None]] = []
 
-        async def back(rig: Rig) -> LocalRoom | None:
+        async def back(rig: Rig) -> RoomHandle | None:
             # Who is told that it wakes elsewhere asks again after a moment, as clients do.
             for _ in range(3):
                 try:
@@ -305,7 +304,7 @@ def test_a_lost_room_is_followed_once_the_store_is_back(caplog: pytest.LogCaptur
         with caplog.at_level(logging.WARNING):
             await rig.seconds(1)
         assert f"room {room.id} waits for the store" in caplog.text
-        assert (local.over, local.mirror) == (None, None)
+        assert (local.over, local.follower) == (None, None)
         rig.store.away = False
         await rig.seconds(1)
         assert local.over is None
@@ -321,7 +320,7 @@ def test_a_room_that_somebody_else_took_first_is_let_alone() -> None:
         room, _ = await rig.room("Ada")
         await rig.stop()
         heir = Rig(store=rig.store, seed=2)
-        local = LocalRoom(room.id, room.meta, Yard(), "host-2", heir.clock.now, lambda room: None)
+        local = RoomHandle(room.id, room.meta, Yard(), "host-2", heir.clock.now, lambda room: None)
         loaded = await rig.store.load(room.id)
         await rig.store.acquire_for_somebody_else(room.id)
         assert not await heir.host._succession.take_up(local, loaded), "somebody was faster"

@@ -10,7 +10,7 @@ import pytest
 
 from server.core.presence import REPORT_S
 from server.core.room import SeatRequest
-from server.host.mirror import REPEAT_S
+from server.host.follower import REPEAT_S
 from server.store.base import Held, Record, Taken
 from server.store.exchange import Gap, NewEpoch, Released
 from server.store.succeeding import Crashes
@@ -214,7 +214,7 @@ def test_a_room_that_is_let_go_is_taken_by_whom_it_is_for_in_time_for_its_tick(
         assert room is not None
         while not room.settled:  # noqa: ASYNC110 - time is virtual
             await asyncio.sleep(0.001)
-        both.one.host.phases.remove(room)
+        both.one.host.groups.remove(room)
         await asyncio.sleep(0.001)
         await both.one.store.release(room.id, room.epoch)
         tick = room.match.tick
@@ -238,7 +238,7 @@ def test_who_missed_the_last_tick_before_it_was_let_go_reads_it_first() -> None:
         assert room is not None
         exchange.loses = lambda news: isinstance(news, Record)
         await both.one.ticks(room, 2)
-        both.one.host.phases.remove(room)
+        both.one.host.groups.remove(room)
         exchange.loses = lambda news: False
         await both.one.store.release(room.id, room.epoch)
         exchange.tell([(room.id, Released(room.epoch, room.match.tick, 20, "host-2"))])
@@ -270,7 +270,7 @@ def test_owners_that_get_nowhere_are_given_longer_and_longer() -> None:
                 [(both.room.id, NewEpoch(taken.epoch, both.copy.match.tick, "luckless"))]
             )
             await asyncio.sleep(0.01)
-            mirror = both.copy.mirror
+            mirror = both.copy.follower
             assert mirror is not None
             waits.append(mirror._silence.left_s(began))
         assert [round(b / a) for a, b in pairwise(waits)] == [2, 2, 2, 2]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from server.host.silence import (
+from server.host.failure_detector import (
     AGAIN_TICKS,
     BARREN_DOUBLINGS_MAX,
     SILENCE_JITTER_S,

@@ -1,0 +1,224 @@
+"""A room's owner: steps it, encodes its ticks for the journal, and shows them once committed.
+
+In this order and never otherwise. Between step and commit nobody reads the rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from server.core.census import census_of, diverges
+from server.core.hooks import explain, place_in
+from server.core.inbox import Item
+from server.core.journal import encode_record
+from server.core.ports import Census, Publication
+from server.core.post import Asked, Leaving, Present, Request, Resumed
+from server.core.presence import Presence
+from server.core.room import Room, SeatRequest, Step
+from server.host.context import Context
+from server.host.lifespan import Expiry, expiry
+from server.host.seat_bots import SeatBots
+from server.store.base import Append
+from shared.game import Game
+from shared.match import Match
+
+# So many of a brain's views in a row that the game's `visible` fails end the room.
+VIEWS_FAILED_MAX = 2
+
+
+class RoomOwner:
+    """The rows of a room this process owns; `starts` are the epochs before and their first ticks.
+
+    It does what it is told and decides nothing: its `RoomHandle` does, by the table.
+    """
+
+    def __init__(
+        self, room: Room, bots: SeatBots, context: Context, starts: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        self.id = room.id
+        self.game: Game = room.game
+        self.starts = [*starts, (room.epoch, room.match.tick + 1)]
+        # Kept open when nobody is in it: one room of each standing kind is.
+        self.stands = False
+        # Why the game cannot go on ("" while it can), and where in the game's files it failed.
+        self.broken_view: tuple[str, str] | None = None
+        self._room = room
+        self._bots = bots
+        self._context = context
+        seen = frozenset(p.id for p in room.match.players if p.connected and not p.bot)
+        self.presence = Presence(room.age_s, seen)
+        self._step: Step | None = None
+        # The rows are those of a whole tick; not so from the begin of a step that raised.
+        self._whole = True
+        # Ticks the store has not answered for; more than one only where the game allows it.
+        self._unanswered: deque[int] = deque()
+        self._committed = room.match.tick
+        self._views_failed = 0
+        self._tick_s = 0.0
+        # A room taken up from the store has people in it before its first tick here.
+        self.census = census_of(room.match, room.spectators, 0.0)
+
+    @property
+    def match(self) -> Match:
+        """Its rows; read them only when told of a publication, or when `settled`."""
+        return self._room.match
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token this process writes with."""
+        return self._room.epoch
+
+    @property
+    def free_seats(self) -> int:
+        """Seats a human could take."""
+        return self._room.free_seats
+
+    @property
+    def age_s(self) -> float:
+        """Seconds this process has the room, by which presence and grace are measured."""
+        return self._room.age_s
+
+    @property
+    def settled(self) -> bool:
+        """Whether the match holds committed rows only."""
+        return self._whole and not self._unanswered
+
+    @property
+    def whole(self) -> bool:
+        """Whether the rows are those of a whole tick."""
+        return self._whole
+
+    @property
+    def committed(self) -> int:
+        """The last tick that is in the journal."""
+        return self._committed
+
+    @property
+    def unanswered(self) -> int:
+        """How many ticks the store has not answered for."""
+        return len(self._unanswered)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the match has a result."""
+        return self.match.tick > 0 and self.match.room.finished > 0
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether its ticks may be seen before they are committed."""
+        return self.game.journal_lag_ticks_max > 0
+
+    @property
+    def may_run_ahead(self) -> bool:
+        """Whether its next tick may be seen before it is committed."""
+        return len(self._unanswered) < self.game.journal_lag_ticks_max
+
+    @property
+    def expired(self) -> Expiry | None:
+        """Why the room ends of itself after its last tick; None while it goes on."""
+        return expiry(self._room, stands=self.stands)
+
+    def holds(self, nonce: bytes) -> bool:
+        """Whether a seat was taken, or asked for, with this nonce."""
+        return self._room.holds(nonce)
+
+    def diverged(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch holds what was never committed."""
+        return diverges(self.starts, epoch, held)
+
+    def unapplied(self) -> dict[int, list[Item]]:
+        """What players asked for and no committed tick has used, to be asked of the next owner."""
+        return self._room.unapplied()
+
+    def submit(self, player: int, items: Sequence[Item]) -> None:
+        """Queue what a player asks for."""
+        self._room.submit(player, items)
+
+    def obey(self, sender: str, request: Request, *, lasting: bool = True) -> None:
+        """Do what an edge asks; `lasting` where it is this process's own."""
+        match request:
+            case SeatRequest():
+                self._room.join(request)
+            case Leaving(player):
+                self._room.leave(player)
+            case Resumed(player, connection, first_seq):
+                self._room.resume(player, connection, first_seq)
+            case Asked(player, items):
+                self._room.submit(player, items)
+            case Present(players, spectators):
+                self.presence.report(sender, players, spectators, self.age_s, lasting=lasting)
+            case _:
+                self._context.log.warning("room %s: a room is not asked for %r", self.id, request)
+
+    def step(self) -> Append:
+        """Advance by one tick; what to append. HookFailed or OutOfMemory: then `recover`."""
+        began = self._context.clock.stopwatch_s()
+        room = self._room
+        room.present, room.spectators = self.presence.at(room.age_s)
+        self._bots.think(room)
+        self._whole = False
+        return self._stepped(room.step(self._context.clock.now()), began)
+
+    def step_without(self, reason: str) -> Append:
+        """The tick that raised, without its inputs and joins, which are refused for this reason."""
+        began = self._context.clock.stopwatch_s()
+        self._whole = False
+        return self._stepped(self._room.step_without(reason), began)
+
+    def recover(self, match: Match) -> None:
+        """Go on from the committed rows, as they were read back."""
+        assert not self._unanswered, "what was shown must be in what is read back"
+        self._room.recover(match)
+        self._whole = True
+
+    def put_back(self) -> None:
+        """Let the next tick take in what the last one did, which never was; `recover` first."""
+        self._room.put_back()
+
+    def committed_until(self, tick: int) -> None:
+        """The store has this tick, and so those before it."""
+        self._committed = tick
+        while self._unanswered and self._unanswered[0] <= tick:
+            self._unanswered.popleft()
+
+    def refused(self) -> None:
+        """The store refused a tick: none of those after the last committed one ever was."""
+        self._unanswered.clear()
+        self._whole = False
+
+    def publication(self) -> Publication:
+        """What the tick that was stepped lets be seen; the brains in its seats see it first."""
+        step, self._step = self._step, None
+        assert step is not None
+        committed = None if not self._unanswered else self._committed
+        error = self._bots.watch(self.match, step.commit)
+        if error is None:
+            self._views_failed = 0
+        else:
+            self._context.metrics.count("game_errors_total")
+            self._views_failed += 1
+            if self._views_failed >= VIEWS_FAILED_MAX:
+                reason = f"the game failed: {explain(error)}"
+                self.broken_view = (reason, place_in(self.game, error))
+        self._count(step)
+        return Publication(step.commit, step.seated, step.refused, step.left, committed)
+
+    def _stepped(self, step: Step, began: float) -> Append:
+        self._step = step
+        record = encode_record(step.commit, step.refused)
+        self._whole = True
+        self._unanswered.append(step.commit.tick)
+        self._tick_s = self._context.clock.stopwatch_s() - began
+        self._context.metrics.observe("tick_seconds", self._tick_s)
+        return Append(self.id, self.epoch, step.commit.tick, record, step.result)
+
+    def _count(self, step: Step) -> None:
+        census, room, tick = self.census, self._room, step.commit.tick
+        if step.seated or step.left or census.tick == 0 or room.bots_seated != census.bots:
+            self.census = census_of(self.match, room.spectators, self._tick_s)
+            return
+        finished = self.match.room.finished > 0
+        self.census = Census(
+            tick, census.players, census.bots, room.spectators, finished, self._tick_s
+        )

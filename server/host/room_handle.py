@@ -1,0 +1,853 @@
+"""A room's handle: what edges and the host hold of a room, whoever owns it, through its whole life.
+
+Whatever happens to the room is an event of its life (`server/core/lifecycle.py`); the actions that
+the table answers with are carried out here, in one place. What an edge asks goes to the owner. What
+is asked once (a seat, its end, a connection) is kept until the rows show it, so that it survives
+the owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Protocol
+
+from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
+from server.core.inbox import Item
+from server.core.lifecycle import Action, Event, Life, State
+from server.core.lobby import RoomMeta
+from server.core.outbox import Outbox
+from server.core.ports import Census, Follower, Publication
+from server.core.post import Failed, Move, Request, decode_letter
+from server.core.room import Room, SeatRequest
+from server.core.versions import LeftAlone
+from server.host.context import Context
+from server.host.follower import Copy, Ending, RoomFollower, Won
+from server.host.lifespan import Expiry
+from server.host.owner import RoomOwner
+from server.host.room_store import RELOAD_S, RoomStore
+from server.host.seat_bots import MakeBrain, SeatBots
+from server.host.tick_group import TickGroups
+from server.store.base import Append, Fenced, NoSuchRoom, StoreUnavailable, Tail, Taken
+from server.store.base import Status as StoredStatus
+from server.store.exchange import Ended, NewEpoch, News, Released, Subscription
+from shared.errors import CloseCode, StoreError
+from shared.game import Game
+from shared.match import Match
+from shared.messages import Status
+from shared.rounding import RoundingWatch
+
+# How often work beside the ticks looks whether the store has answered for the last of them.
+SETTLE_S = 0.005
+
+FAILED_AGAIN = "the room failed again and again; it is kept aside"
+UNREADABLE = "the room cannot be read here; try again"
+ENDINGS: Mapping[Event, Ending] = {
+    Event.NO_SUCH_ROOM: Ending(CloseCode.ROOM_CLOSED, "the room is over"),
+    Event.DAMAGED: Ending(CloseCode.UNAVAILABLE, UNREADABLE),
+    Event.INCOMPATIBLE: Ending(CloseCode.UNAVAILABLE, UNREADABLE),
+    Event.QUARANTINE_HEARD: Ending(CloseCode.GAME_FAILED, "the game failed"),
+    Event.HOPELESS: Ending(CloseCode.GAME_FAILED, FAILED_AGAIN),
+    Event.SLEEP_HEARD: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
+    Event.EMPTY: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
+    Event.FINISHED: Ending(CloseCode.ROOM_CLOSED, Expiry.FINISHED.value),
+    Event.CRASHED: Ending(CloseCode.UNAVAILABLE, "the server failed; try again"),
+}
+"""What those in a room are told, where the event does not bring it."""
+STORED: Mapping[State, StoredStatus] = {
+    State.FALLING_ASLEEP: StoredStatus.ASLEEP,
+    State.CLOSING: StoredStatus.CLOSED,
+    State.FAILING: StoredStatus.QUARANTINED,
+}
+"""What the store is told of a room whose last writes are under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A room that was released: how it is followed, and what is told of it."""
+
+    follower: RoomFollower
+    released: Released
+
+
+class Keeper(Protocol):
+    """The process that holds a handle."""
+
+    @property
+    def groups(self) -> TickGroups:
+        """Where its rooms are stepped."""
+        ...
+
+    def may_take(self) -> bool:
+        """Whether it takes rooms."""
+        ...
+
+    def brain_of(self, game: str) -> MakeBrain:
+        """What makes the brains in seats of this game."""
+        ...
+
+    def owns(self, room: RoomHandle) -> None:
+        """A room is owned here from now on."""
+
+    def lost(self, room: RoomHandle) -> None:
+        """Another process owns the room, or may."""
+
+    def forget(self, room: RoomHandle) -> None:
+        """A room's life is over here."""
+
+    def move(self, room: RoomHandle, to: str) -> None:
+        """Hand a room over, to this process or ("") to any."""
+
+
+class RoomHandle:
+    """A `RoomPort`: one room, owned or followed here."""
+
+    def __init__(
+        self, room: str, meta: RoomMeta, game: Game, context: Context, keeper: Keeper
+    ) -> None:
+        self.id = room
+        self.meta = meta
+        self.game = game
+        self.life = Life(context.observer)
+        self.outbox = Outbox()
+        self.status = Status.LIVE
+        # What those in it were told when it ended.
+        self.over: Ending | None = None
+        # Nonces of seats taken since the directory was last told.
+        self.seated: list[bytes] = []
+        # Whether this process owned it when its life here ended, and so says so.
+        self.was_owned = False
+        self.unused_since_s = context.clock.now()
+        self.store = RoomStore(room, meta, game, context)
+        self._context = context
+        self._log = context.log
+        self._keeper = keeper
+        self._edges: list[Follower] = []
+        self._owner: RoomOwner | None = None
+        self._follower: RoomFollower | None = None
+        self._inbox: Subscription | None = None
+        self._append: Append | None = None
+        # Why the tick that is done again refuses what it consumed the first time.
+        self._raised = ""
+        # In development, why it stands still or will.
+        self._fault = ""
+        # When the next tick of a room that left its group would have been due.
+        self._due_s = 0.0
+        # What the room's state has under way; it is cancelled when the state is left.
+        self._work: asyncio.Task[None] | None = None
+        self._beside: set[asyncio.Task[None]] = set()
+
+    # What the rows say, whoever owns them.
+
+    @property
+    def _port(self) -> RoomOwner | RoomFollower:
+        port = self._owner or self._follower
+        assert port is not None, f"a room that is {self.life.state} has no rows"
+        return port
+
+    @property
+    def owned(self) -> RoomOwner | None:
+        """The room itself, where this process owns it."""
+        return self._owner if self.life.owned else None
+
+    @property
+    def follower(self) -> RoomFollower | None:
+        """The copy, where another process owns it."""
+        return self._follower
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is over, or its last writes are under way."""
+        return self.life.ending
+
+    @property
+    def used(self) -> bool:
+        """Whether an edge follows it."""
+        return bool(self._edges)
+
+    @property
+    def match(self) -> Match:
+        """Its rows; read them only when told of a publication, or when `settled`."""
+        return self._port.match
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of its owner."""
+        return self._port.epoch
+
+    @property
+    def free_seats(self) -> int:
+        """Seats a human could take."""
+        return self._port.free_seats
+
+    @property
+    def finished(self) -> bool:
+        """Whether the match has a result, or the room is over."""
+        return self.ending or self._port.finished
+
+    @property
+    def census(self) -> Census:
+        """The room in numbers."""
+        return self._port.census
+
+    @property
+    def settled(self) -> bool:
+        """Whether the match holds committed rows only."""
+        return self._port.settled
+
+    @property
+    def fault(self) -> str:
+        """Why it stands still here, in development; "" while it does not."""
+        return self._fault if self.life.state is State.STANDING and self.settled else ""
+
+    @property
+    def understood(self) -> bool:
+        """Whether inputs and actions mean the same to the room's owner as here."""
+        return self._follower is None or self._follower.match.origin.asks_alike
+
+    def diverged(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch holds what was never committed."""
+        return self._port.diverged(epoch, held)
+
+    def behind(self, epoch: int, held: int) -> bool:
+        """Whether somebody who holds this tick of this epoch knows more than this process does."""
+        # What its owner did not commit was not committed.
+        return self._follower is not None and self._follower.behind(epoch, held)
+
+    def holds(self, nonce: bytes) -> bool:
+        """Whether a seat was taken, or asked for here, with this nonce."""
+        return nonce in self.outbox.nonces or self._port.holds(nonce)
+
+    # What edges ask.
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this follower of every tick from now on."""
+        self._edges.append(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        """Stop telling it."""
+        if follower in self._edges:
+            self._edges.remove(follower)
+            self.unused_since_s = self._context.clock.now()
+
+    def join(self, request: SeatRequest) -> None:
+        """Ask for a seat at the next tick, which finds the one the nonce may have already."""
+        self.outbox.join(request)
+        self._ask_owner()
+
+    def leave(self, player: int) -> None:
+        """Give a seat up."""
+        self.outbox.leave(player)
+        self._ask_owner()
+
+    def resume(self, player: int, connection: int, first_seq: int) -> None:
+        """A session goes on on this connection (0: it stays), with no input before this seq."""
+        self.outbox.resume(player, connection, first_seq)
+        self._ask_owner()
+
+    def present(self, players: set[int], spectators: int) -> None:
+        """Whose connections are open here."""
+        self.outbox.report(players, spectators)
+        self._ask_owner()
+
+    def fail(self, reason: str, place: str = "") -> None:
+        """End the room: a hook the edge calls raised, at this place in the game's files."""
+        self.outbox.fail(reason, place)
+        self._ask_owner()
+
+    def submit(self, player: int, items: Sequence[Item]) -> None:
+        """Queue what a player asks for; while the room is owned here, nothing of it is kept."""
+        if self.owned is not None:
+            self.owned.submit(player, items)
+        else:
+            self.outbox.submit(player, items)
+            self._ask_owner()
+
+    def receive(self, message: bytes) -> None:
+        """A message to the room; only its owner answers it."""
+        if self.owned is None:
+            return
+        try:
+            sender, requests = decode_letter(message, self.game)
+        except ValueError as error:
+            self._log.warning("room %s: a letter cannot be read: %s", self.id, error)
+            return
+        for request in requests:
+            self.obey(sender, request, lasting=False)
+
+    def obey(self, sender: str, request: Request, *, lasting: bool = True) -> None:
+        """Do what an edge or an operator asks of the owner; `lasting` where it is this process."""
+        owner = self.owned
+        if owner is None:
+            return
+        match request:
+            case Failed(reason, place):
+                self._failed_elsewhere(reason, place)
+            case Move(to):
+                # Asked again while it is on the way, or by name of who has it: nothing to do.
+                if to != self._context.name:
+                    self.on(Event.TOLD_TO_MOVE, to)
+            case _:
+                owner.obey(sender, request, lasting=lasting)
+
+    def may_take(self) -> bool:
+        """Whether this process takes rooms."""
+        return self._keeper.may_take()
+
+    # What happens to it.
+
+    def on(self, event: Event, about: object = None) -> None:
+        """Something happened to the room; `about` is what it brought. Does what the table says."""
+        before = self.life.state
+        actions = self.life.on(event)
+        if self.life.state is not before:
+            self._cancel_work()
+            if not self.life.ending:
+                self.over = None
+            elif self.over is None:
+                self.over = about if isinstance(about, Ending) else ENDINGS.get(event)
+        for action in actions:
+            _DO[action](self, about)
+
+    def crashed(self, error: BaseException) -> None:
+        """A bug of ours ends the room it showed in, or this process's part in it; others go on."""
+        self._log.critical("room %s: the server failed", self.id, exc_info=error)
+        if self.life.over:
+            return
+        about = None
+        if self.life.owned:
+            self._context.metrics.count("rooms_failed_total")
+            about = Ending(CloseCode.GAME_FAILED, "the server failed")
+        self.on(Event.CRASHED, about)
+
+    def tick(self) -> Append | None:
+        """The room's next tick is due: what to append, if there is anything."""
+        self._append = None
+        try:
+            self.on(Event.TICK_DUE)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
+            self.crashed(error)
+        append, self._append = self._append, None
+        return append
+
+    def answered(self, append: Append, outcome: StoreError | None) -> None:
+        """The store's answer for a tick; one that comes after the room was lost says nothing."""
+        owner = self.owned
+        if owner is None or owner.epoch != append.epoch:
+            return
+        try:
+            if outcome is None:
+                owner.committed_until(append.tick)
+                self.on(Event.COMMITTED)
+            else:
+                owner.refused()
+                self._refused(outcome)
+        except Exception as error:  # noqa: BLE001 - as above.
+            self.crashed(error)
+
+    async def settle(self) -> bool:
+        """Wait until the store has answered for every tick; whether it is owned here still."""
+        while (owner := self.owned) is not None and owner.unanswered:
+            await self._context.clock.sleep(SETTLE_S)
+        return owner is not None
+
+    def take(self, won: Won) -> None:
+        """The store gave this room to this process; its handle was loading."""
+        self.on(Event.TAKEN, won)
+
+    async def open(self) -> None:
+        """Follow the room from what the store has of it; the StoreError that prevents it passes."""
+        follower = RoomFollower(self, self.store, self._context)
+        try:
+            await follower.subscribe()
+            await follower.load()
+        except BaseException as error:
+            follower.stop()
+            self.on(_event_of(error))
+            raise
+        self.on(Event.FOLLOWS, follower)
+
+    async def close(self) -> None:
+        """The process ends now: nothing more is done for this room here."""
+        tasks = [task for task in (self._work, *self._beside) if task is not None]
+        if not self.life.over:
+            self.on(Event.PROCESS_ENDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # The actions of the table.
+
+    def _own(self, about: object) -> None:
+        assert isinstance(about, Won)
+        if self._follower is not None:
+            self._follower.stop()
+            self._follower = None
+        context, match = self._context, about.match
+        if context.development:
+            match.watch_rounding(RoundingWatch(self._log.warning))
+        rng = Random(context.rng.getrandbits(128))
+        bots = SeatBots(self._keeper.brain_of(self.meta.game), rng, self._log)
+        room = Room(self.id, match, about.epoch, self.meta.bots)
+        self._inbox = about.inbox
+        self._owner = owner = RoomOwner(room, bots, context, about.starts)
+        self._tell(NewEpoch(about.epoch, match.tick, context.name))
+        self._keeper.owns(self)
+        self._keeper.groups.add(self, about.due_s)
+        for request in self.outbox.everything():
+            self.obey(context.name, request)
+        self._changed()
+        if self._keeper.groups.store_is_away and self.owned is owner:
+            self.on(Event.STORE_AWAY)
+
+    def _follow(self, about: object) -> None:
+        follower = about.follower if isinstance(about, Handed) else about
+        assert isinstance(follower, RoomFollower)
+        moved = self._owner is not None
+        self._owner, self._follower = None, follower
+        self.status = Status.LIVE
+        if moved:
+            self._changed()
+        follower.begin()
+
+    def _step(self, about: object) -> None:
+        owner = self._owned()
+        if owner.runs_ahead and not owner.may_run_ahead:
+            self._context.metrics.count("ticks_held_total")
+            self._show_status()
+            return
+        self._try_tick(owner.step)
+
+    def _step_without(self, about: object) -> None:
+        self._try_tick(lambda: self._owned().step_without(self._raised))
+
+    def _try_tick(self, step: Callable[[], Append]) -> None:
+        try:
+            self._append = step()
+        except HookFailed as failure:
+            self._game_raised(failure)
+            return
+        except OutOfMemory as error:
+            self._log.error("room %s: %s; the tick is repeated", self.id, error)
+            self.on(Event.OUT_OF_MEMORY)
+            return
+        if self._owned().runs_ahead:
+            self._context.metrics.count("ticks_ahead_total")
+            self._show_tick()
+
+    def _game_raised(self, failure: HookFailed) -> None:
+        self._context.metrics.count("game_errors_total")
+        self._log.error("room %s: %s", self.id, failure, exc_info=failure.__cause__)
+        ending = Ending(CloseCode.GAME_FAILED, cut(failure.reason))
+        if self.life.state is State.RETRYING:
+            self._context.metrics.count("rooms_failed_total")
+            self._log.error("room %s: failed again, it ends", self.id)
+        self._raised = f"the game failed: {failure.reason}"
+        self._fault = str(failure) if self._context.development else ""
+        self.on(Event.GAME_RAISED, ending)
+
+    def _give_sign_of_life(self, about: object) -> None:
+        # Followers treat three silent ticks as the owner's death.
+        owner = self._owned()
+        self._tell(NewEpoch(owner.epoch, owner.committed, ""))
+
+    def _publish(self, about: object) -> None:
+        if self._owned().runs_ahead:
+            self._show_status()
+        else:
+            self._show_tick()
+
+    def _show_tick(self) -> None:
+        """Let the tick that was stepped be seen, and see what becomes of the room after it."""
+        owner, clock, metrics = self._owned(), self._context.clock, self._context.metrics
+        began = clock.stopwatch_s()
+        publication = owner.publication()
+        self.published(publication)
+        metrics.count("ticks_total")
+        metrics.observe("publish_seconds", clock.stopwatch_s() - began)
+        if owner.broken_view is not None:
+            self._failed_elsewhere(*owner.broken_view)
+        if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
+            self.on(Event.CHECKPOINT_DUE)
+        if self.life.steps and (why := owner.expired) is not None:
+            self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
+
+    def _checkpoint(self, about: object) -> None:
+        self._run_beside(self.checkpoint())
+
+    def _show_status(self, about: object = None) -> None:
+        status = self._status()
+        if status is not self.status:
+            self.status = status
+            self._changed()
+
+    def _read_back(self, about: object) -> None:
+        assert about is None or isinstance(about, Ending)
+        self._begin(self._reading_back(about))
+
+    def _leave_group(self, about: object) -> None:
+        self._due_s = self._context.clock.now() + self._keeper.groups.remove(self)
+
+    def _rejoin_group(self, about: object) -> None:
+        self._log.warning("room %s is not handed over and goes on here", self.id)
+        self._keeper.groups.add(self, self._due_s)
+
+    def _find_successor(self, about: object) -> None:
+        assert isinstance(about, str)
+        self._keeper.move(self, about)
+
+    def _hand_over(self, about: object) -> None:
+        assert isinstance(about, str)
+        self._begin(self._handing_over(about))
+
+    def _tell_release(self, about: object) -> None:
+        assert isinstance(about, Handed)
+        self._tell(about.released)
+
+    def _give_up_ownership(self, about: object) -> None:
+        """What was asked of this owner and is in no committed tick is asked of the next one."""
+        self._close_inbox()
+        assert self._owner is not None
+        for player, items in self._owner.unapplied().items():
+            self.outbox.submit(player, items)
+        self._keeper.lost(self)
+
+    def _follow_again(self, about: object) -> None:
+        self._begin(self._following_again())
+
+    def _write_last(self, about: object) -> None:
+        assert self.over is not None or self.life.state is State.LEAVING
+        if self.over is not None:
+            self._log.info("room %s ends: %s", self.id, self.over.reason)
+        self._begin(self._writing_last(self.life.state))
+
+    def _write_quarantine(self, about: object) -> None:
+        assert isinstance(about, Taken)
+        self._log.error("room %s is quarantined: it crashed %d times", self.id, about.recoveries)
+        self._context.metrics.count("rooms_quarantined_total")
+        self._run_beside(self._writing_quarantine(about.epoch))
+
+    def _show(self, about: object) -> None:
+        assert isinstance(about, Publication)
+        self.published(about)
+
+    def _enter_epoch(self, about: object) -> None:
+        assert self._follower is not None
+        self._follower.entered()
+        self.status = Status.LIVE
+        self._changed()
+
+    def _read_tail(self, about: object) -> None:
+        assert self._follower is not None
+        self._begin(self._follower.read_tail())
+
+    def _take_in(self, about: object) -> None:
+        assert self._follower is not None
+        assert isinstance(about, Tail)
+        self._begin(self._follower.take_in(about))
+
+    def _hear_waiting(self, about: object) -> None:
+        assert self._follower is not None
+        self._follower.hear_waiting()
+
+    def _ask(self, about: object) -> None:
+        assert self._follower is not None
+        assert about is None or isinstance(about, float)
+        self._begin(self._follower.ask(about))
+
+    def _end(self, about: object) -> None:
+        assert self.over is not None, f"{self.life.state} without a reason"
+        for edge in list(self._edges):
+            edge.ended(self.over.code, self.over.reason)
+
+    def _forget(self, about: object) -> None:
+        self._close_inbox()
+        if self._follower is not None:
+            self._follower.stop()
+        self.was_owned = self._owner is not None
+        self._keeper.forget(self)
+
+    # The work of a state, beside the ticks.
+
+    async def _reading_back(self, failure: Ending | None) -> None:
+        """The committed rows again, after a tick was broken off; without a failure, by memory."""
+        try:
+            if failure is None:
+                await self._context.clock.sleep(RELOAD_S)
+            # What was shown must be in what is read back.
+            await self.settle()
+            loaded = await self.store.load_again()
+            # What was taken up before is read again by the same leave.
+            match = self.store.restored(loaded, development=True)
+        except NoSuchRoom:
+            self.on(Event.NO_SUCH_ROOM)
+        except StoreError as error:
+            self._context.metrics.count("rooms_failed_total")
+            self._log.error("room %s: its rows cannot be read back, it ends: %s", self.id, error)
+            self.on(Event.FAILED, failure or Ending(CloseCode.GAME_FAILED, "the server failed"))
+        else:
+            owner = self._owned()
+            owner.recover(match)
+            if failure is None:
+                owner.put_back()
+                self.on(Event.PUT_BACK)
+            elif self._context.development:
+                self._say_that_it_stands()
+                self.on(Event.STOPPED_BY_GAME)
+            else:
+                self.on(Event.RESTORED)
+
+    async def _handing_over(self, to: str) -> None:
+        """Follow the room, then release it: news of the successor must not be missed."""
+        owner, clock = self._owned(), self._context.clock
+        epoch, tick = owner.epoch, owner.match.tick
+        follower = RoomFollower(self, self.store, self._context)
+        follower.have(Copy(owner.match, epoch, (), owner.starts))
+        try:
+            await follower.subscribe()
+        except StoreError as error:
+            self._log.warning("room %s is not handed over: %s", self.id, error)
+            self.on(Event.SUBSCRIBE_FAILED)
+            return
+        except BaseException:
+            follower.stop()
+            raise
+        try:
+            await self.store.release(epoch)
+        except Fenced as error:
+            follower.stop()
+            self._refused(error)
+        except NoSuchRoom as error:
+            follower.stop()
+            self._refused(error)
+        except StoreError as error:
+            self._log.warning("room %s: its release was not answered: %s", self.id, error)
+            self.on(Event.NO_ANSWER, follower)
+        except BaseException:
+            follower.stop()
+            raise
+        else:
+            due_ms = int(max(0.0, self._due_s - clock.now()) * 1000)
+            self.on(Event.RELEASED, Handed(follower, Released(epoch, tick, due_ms, to)))
+
+    async def _following_again(self) -> None:
+        """Another process owns the room: what was stepped here and refused never was."""
+        while True:
+            follower = RoomFollower(self, self.store, self._context)
+            try:
+                await follower.subscribe()
+                await follower.load()
+            except StoreUnavailable as error:
+                follower.stop()
+                self._log.warning("room %s waits for the store: %s", self.id, error)
+                self.on(Event.NO_ANSWER)
+                await self._context.clock.sleep(RELOAD_S)
+            except StoreError as error:
+                follower.stop()
+                if not isinstance(error, NoSuchRoom):
+                    self._log.error("room %s cannot be followed: %s", self.id, error)
+                self.on(_event_of(error))
+                return
+            except BaseException:
+                follower.stop()
+                raise
+            else:
+                self.on(Event.FOLLOWS, follower)
+                return
+
+    async def _writing_last(self, state: State) -> None:
+        """What the store is to know of a room that is not stepped any more."""
+        if not await self.settle():
+            return
+        owner = self._owned()
+        try:
+            if state in (State.FALLING_ASLEEP, State.LEAVING):
+                await self.checkpoint()
+            if state is State.LEAVING:
+                await self.store.release(owner.epoch)
+            else:
+                await self.store.set_status(owner.epoch, STORED[state])
+        except (Fenced, NoSuchRoom) as error:
+            self._refused(error)
+            return
+        except StoreError as error:
+            self._log.warning("room %s: %s", self.id, error)
+        if state in (State.CLOSING, State.FAILING) and self.over is not None:
+            self._tell(Ended(owner.epoch, self.over.code, self.over.reason))
+        self.on(Event.WRITTEN)
+
+    async def _writing_quarantine(self, epoch: int) -> None:
+        try:
+            await self.store.set_status(epoch, StoredStatus.QUARANTINED)
+            self._tell(Ended(epoch, CloseCode.GAME_FAILED, FAILED_AGAIN))
+        except StoreError as error:
+            self._log.error("room %s: %s", self.id, error)
+
+    async def checkpoint(self) -> None:
+        """Write down all rows, where they are whole."""
+        owner = self.owned
+        if owner is not None and owner.whole and (owner.runs_ahead or owner.settled):
+            await self.store.checkpoint(
+                owner.match,
+                owner.epoch,
+                lambda: owner.committed,
+                lambda: self.owned is not owner,
+            )
+
+    # What edges are told.
+
+    def published(self, publication: Publication) -> None:
+        """A tick is to be seen: settle what was asked, and let the edges see it."""
+        for nonce in publication.refused:
+            self.outbox.refused(nonce)
+        if self.outbox.open:
+            seated = self.outbox.settle(self.match) | publication.seated
+            publication = replace(publication, seated=seated)
+        if self.owned is not None:
+            self.seated += publication.seated
+        if self.status is not Status.LIVE and self._follower is not None:
+            self._show_status()
+        for edge in list(self._edges):
+            edge.published(publication)
+
+    def _changed(self) -> None:
+        """The room's status or epoch changed."""
+        for edge in list(self._edges):
+            edge.changed(self.status)
+
+    def _status(self) -> Status:
+        """Whether the room goes on, as players see it."""
+        owner = self.owned
+        match self.life.state:
+            case State.STANDING | State.OUT_OF_REACH:
+                return Status.PAUSED
+            case State.WAITING:
+                ahead = owner is not None and owner.may_run_ahead
+                return Status.UNCOMMITTED if ahead else Status.PAUSED
+            case _:
+                held = owner is not None and owner.runs_ahead and not owner.may_run_ahead
+                return Status.PAUSED if held else Status.LIVE
+
+    # Small things.
+
+    def _owned(self) -> RoomOwner:
+        assert self._owner is not None
+        assert self.life.owned, self.life.state
+        return self._owner
+
+    def _failed_elsewhere(self, reason: str, place: str) -> None:
+        """A hook that an edge or a brain's view calls raised."""
+        if self._context.development:
+            # The first reason counts.
+            if not self._fault:
+                self._fault = with_place(reason, place)
+                self._log.error("room %s: %s", self.id, self._fault)
+                self._say_that_it_stands()
+                self.on(Event.STOPPED_BY_GAME)
+        else:
+            self.on(Event.FAILED, Ending(CloseCode.GAME_FAILED, cut(reason)))
+
+    def _say_that_it_stands(self) -> None:
+        self._log.error(
+            "room %s stands still after tick %d and goes on when the game's file is saved again",
+            self.id,
+            self.match.tick,
+        )
+
+    def _refused(self, outcome: StoreError) -> None:
+        """The store would not have a write: the room goes on elsewhere, or ends."""
+        if isinstance(outcome, Fenced):
+            self._log.warning("room %s: %s", self.id, outcome)
+            self._context.metrics.count("fenced_total")
+            self.on(Event.FENCED)
+            return
+        self._log.error("room %s: its tick was refused: %s", self.id, outcome)
+        if isinstance(outcome, NoSuchRoom):
+            self.on(Event.NO_SUCH_ROOM)
+        else:
+            damaged = Ending(CloseCode.UNAVAILABLE, "the room's journal is damaged")
+            self.on(Event.DAMAGED, damaged)
+
+    def _ask_owner(self) -> None:
+        if self.owned is not None:
+            for request in self.outbox.take():
+                self.obey(self._context.name, request)
+        elif self._follower is not None:
+            self._follower.post_soon()
+
+    def _tell(self, news: News) -> None:
+        self._context.exchange.tell([(self.id, news)])
+
+    def _close_inbox(self) -> None:
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the state's work run, beside the ticks."""
+        self._work = asyncio.get_running_loop().create_task(work)
+        self._work.add_done_callback(self._done)
+
+    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run that the state does not wait for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._done)
+
+    def _cancel_work(self) -> None:
+        work, self._work = self._work, None
+        if work is not None and work is not asyncio.current_task():
+            work.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.crashed(error)
+
+
+def _event_of(error: BaseException) -> Event:
+    """What it means to a room that is read, that the store answered with this."""
+    match error:
+        case NoSuchRoom():
+            return Event.NO_SUCH_ROOM
+        case LeftAlone():
+            return Event.INCOMPATIBLE
+        case StoreUnavailable():
+            return Event.NO_ANSWER
+        case StoreError():
+            return Event.DAMAGED
+        case _:
+            return Event.PROCESS_ENDS
+
+
+_DO: Mapping[Action, Callable[[RoomHandle, object], None]] = {
+    Action.OWN: RoomHandle._own,
+    Action.FOLLOW: RoomHandle._follow,
+    Action.STEP: RoomHandle._step,
+    Action.STEP_WITHOUT: RoomHandle._step_without,
+    Action.GIVE_SIGN_OF_LIFE: RoomHandle._give_sign_of_life,
+    Action.PUBLISH: RoomHandle._publish,
+    Action.CHECKPOINT: RoomHandle._checkpoint,
+    Action.SHOW_STATUS: RoomHandle._show_status,
+    Action.READ_BACK: RoomHandle._read_back,
+    Action.LEAVE_GROUP: RoomHandle._leave_group,
+    Action.REJOIN_GROUP: RoomHandle._rejoin_group,
+    Action.FIND_SUCCESSOR: RoomHandle._find_successor,
+    Action.HAND_OVER: RoomHandle._hand_over,
+    Action.TELL_RELEASE: RoomHandle._tell_release,
+    Action.GIVE_UP_OWNERSHIP: RoomHandle._give_up_ownership,
+    Action.FOLLOW_AGAIN: RoomHandle._follow_again,
+    Action.WRITE_LAST: RoomHandle._write_last,
+    Action.WRITE_QUARANTINE: RoomHandle._write_quarantine,
+    Action.SHOW: RoomHandle._show,
+    Action.ENTER_EPOCH: RoomHandle._enter_epoch,
+    Action.READ_TAIL: RoomHandle._read_tail,
+    Action.TAKE_IN: RoomHandle._take_in,
+    Action.HEAR_WAITING: RoomHandle._hear_waiting,
+    Action.ASK: RoomHandle._ask,
+    Action.END: RoomHandle._end,
+    Action.FORGET: RoomHandle._forget,
+}
