@@ -166,16 +166,17 @@ def _ends(*, told: bool) -> dict[Event, Transition]:
     }
 
 
-def _refusals(*, grouped: bool) -> dict[Event, Transition]:
-    """What the store's refusal of an owner's write does."""
+def _refusals(*, grouped: bool, told: bool = False) -> dict[Event, Transition]:
+    """What the store's refusal of an owner's write does; `told` where edges know of an end."""
     leave = (Action.LEAVE_GROUP,) if grouped else ()
+    last = (Action.FORGET,) if told else (Action.END, Action.FORGET)
     return {
         Event.FENCED: (
             State.STALE,
             (*leave, Action.GIVE_UP_OWNERSHIP, Action.FOLLOW_AGAIN),
         ),
-        Event.NO_SUCH_ROOM: (State.CLOSED, (*leave, Action.END, Action.FORGET)),
-        Event.DAMAGED: (State.UNREADABLE, (*leave, Action.END, Action.FORGET)),
+        Event.NO_SUCH_ROOM: (State.CLOSED, (*leave, *last)),
+        Event.DAMAGED: (State.UNREADABLE, (*leave, *last)),
         Event.PROCESS_ENDS: (State.DROPPED, (*leave, Action.FORGET)),
     }
 
@@ -207,8 +208,9 @@ def _stepped(state: State, step: Action) -> dict[Event, Transition]:
     }
 
 
-def _writing(state: State, after: State) -> dict[Event, Transition]:
-    """A room whose last writes are under way, beside the ticks."""
+def _writing(state: State, after: State, *, told: bool) -> dict[Event, Transition]:
+    """A room whose last writes are under way, beside the ticks; `told` where edges know."""
+    last = (Action.FORGET,) if told else (Action.END, Action.FORGET)
     return {
         Event.COMMITTED: (state, (Action.PUBLISH,)),
         Event.CHECKPOINT_DUE: (state, ()),
@@ -221,8 +223,8 @@ def _writing(state: State, after: State) -> dict[Event, Transition]:
         Event.TOLD_TO_MOVE: (state, ()),
         Event.DRAINED: (state, ()),
         Event.WRITTEN: (after, (Action.FORGET,)),
-        Event.CRASHED: (State.UNREADABLE, (Action.END, Action.FORGET)),
-        **_refusals(grouped=False),
+        Event.CRASHED: (State.UNREADABLE, last),
+        **_refusals(grouped=False, told=told),
     }
 
 
@@ -314,13 +316,13 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             **_refusals(grouped=False),
         },
         State.FALLING_ASLEEP: {
-            **_writing(State.FALLING_ASLEEP, State.ASLEEP),
+            **_writing(State.FALLING_ASLEEP, State.ASLEEP, told=False),
             Event.WANTED: (State.FALLING_ASLEEP, ()),
             Event.WRITTEN: (State.ASLEEP, (Action.END, Action.FORGET)),
         },
-        State.CLOSING: _writing(State.CLOSING, State.CLOSED),
-        State.FAILING: _writing(State.FAILING, State.QUARANTINED),
-        State.LEAVING: _writing(State.LEAVING, State.DROPPED),
+        State.CLOSING: _writing(State.CLOSING, State.CLOSED, told=True),
+        State.FAILING: _writing(State.FAILING, State.QUARANTINED, told=True),
+        State.LEAVING: _writing(State.LEAVING, State.DROPPED, told=False),
         State.STALE: {
             **_ends(told=True),
             Event.FOLLOWS: (State.FOLLOWED, (Action.FOLLOW, Action.HEAR_WAITING)),

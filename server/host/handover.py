@@ -69,10 +69,12 @@ class Handover:
     async def _moved(self, room: RoomHandle, epoch: int) -> bool:
         """Wait until another process says that the room is its own."""
         until_s = self._clock.now() + SUCCESSOR_S
-        while self._clock.now() < until_s and not room.life.steps:
+        while self._clock.now() < until_s:
             if room.life.over or room.epoch > epoch:
                 self._log.info("room %s was handed over", room.id)
                 return True
+            if room.life.steps:
+                return False
             await self._clock.sleep(LOOK_S)
         self._log.warning("room %s was let go, and nobody has taken it yet", room.id)
         return False

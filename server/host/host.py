@@ -185,8 +185,7 @@ class RoomsHost:
 
     def owns(self, room: RoomHandle) -> None:
         """A room is owned here from now on."""
-        assert room.owned is not None
-        room.owned.stands = meta_key(room.meta) in self.placing.standing_keys
+        room.pinned = meta_key(room.meta) in self.placing.standing_keys
 
     def lost(self, room: RoomHandle) -> None:
         """Another process owns the room, or may: it announces it."""

@@ -39,8 +39,6 @@ class RoomOwner:
         self.id = room.id
         self.game: Game = room.game
         self.starts = [*starts, (room.epoch, room.match.tick + 1)]
-        # Kept open when nobody is in it: one room of each standing kind is.
-        self.stands = False
         # Why the game cannot go on ("" while it can), and where in the game's files it failed.
         self.broken_view: tuple[str, str] | None = None
         self._room = room
@@ -114,10 +112,9 @@ class RoomOwner:
         """Whether its next tick may be seen before it is committed."""
         return len(self._unanswered) < self.game.journal_lag_ticks_max
 
-    @property
-    def expired(self) -> Expiry | None:
-        """Why the room ends of itself after its last tick; None while it goes on."""
-        return expiry(self._room, stands=self.stands)
+    def expired(self, *, pinned: bool) -> Expiry | None:
+        """Why the room ends of itself after its last tick; one that is pinned, not by emptiness."""
+        return expiry(self._room, stands=pinned)
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for, with this nonce."""

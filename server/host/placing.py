@@ -96,7 +96,7 @@ class Placing:
         for room in self._rooms():
             key = meta_key(room.meta)
             if room.owned is not None and key in first:
-                room.owned.stands = first[key] == room.id
+                room.pinned = first[key] == room.id
 
     def _seated(self, join: Join) -> RoomHandle | None:
         """The room where this nonce has a seat or asked for one, for a repeated JOIN."""

@@ -112,9 +112,11 @@ class RoomHandle:
         self.game = game
         self.life = Life(context.observer)
         self.outbox = Outbox()
-        self.status = Status.LIVE
+        self._shown = Status.LIVE
         # What those in it were told when it ended.
         self.over: Ending | None = None
+        # Kept open when nobody is in it: one room of each standing kind is.
+        self.pinned = False
         # Nonces of seats taken since the directory was last told.
         self.seated: list[bytes] = []
         # Whether this process owned it when its life here ended, and so says so.
@@ -156,6 +158,11 @@ class RoomHandle:
     def follower(self) -> RoomFollower | None:
         """The copy, where another process owns it."""
         return self._follower
+
+    @property
+    def status(self) -> Status:
+        """Whether it goes on, as edges were told."""
+        return self._shown
 
     @property
     def ending(self) -> bool:
@@ -313,7 +320,8 @@ class RoomHandle:
 
     def crashed(self, error: BaseException) -> None:
         """A bug of ours ends the room it showed in, or this process's part in it; others go on."""
-        self._log.critical("room %s: the server failed", self.id, exc_info=error)
+        what = "the server failed, the room ends" if self.life.owned else "following it failed"
+        self._log.critical("room %s: %s", self.id, what, exc_info=error)
         if self.life.over:
             return
         about = None
@@ -407,7 +415,7 @@ class RoomHandle:
         assert isinstance(follower, RoomFollower)
         moved = self._owner is not None
         self._owner, self._follower = None, follower
-        self.status = Status.LIVE
+        self._shown = Status.LIVE
         if moved:
             self._changed()
         follower.begin()
@@ -471,7 +479,7 @@ class RoomHandle:
             self._failed_elsewhere(*owner.broken_view)
         if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
             self.on(Event.CHECKPOINT_DUE)
-        if self.life.steps and (why := owner.expired) is not None:
+        if self.life.steps and (why := owner.expired(pinned=self.pinned)) is not None:
             self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
 
     def _checkpoint(self, about: object) -> None:
@@ -479,8 +487,8 @@ class RoomHandle:
 
     def _show_status(self, about: object = None) -> None:
         status = self._status()
-        if status is not self.status:
-            self.status = status
+        if status is not self._shown:
+            self._shown = status
             self._changed()
 
     def _read_back(self, about: object) -> None:
@@ -536,7 +544,7 @@ class RoomHandle:
     def _enter_epoch(self, about: object) -> None:
         assert self._follower is not None
         self._follower.entered()
-        self.status = Status.LIVE
+        self._shown = Status.LIVE
         self._changed()
 
     def _read_tail(self, about: object) -> None:

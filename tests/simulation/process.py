@@ -122,8 +122,7 @@ class Process:
         self._network.cut(self.app.listener)
         tasks = [*self.app.host._tasks, *self.app._tasks]
         for room in self.app.host.rooms():
-            if room.follower is not None:
-                tasks += room.follower._tasks
+            await room.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -20,10 +20,10 @@ def test_a_room_is_followed_once_however_many_sessions_play_in_it() -> None:
         follower = desk.edge.follow(room)
         assert desk.edge.follow(room) is follower
         assert (desk.edge.sessions, follower.sessions, follower.spectators) == (2, 2, 0)
-        assert (len(room._followers), room.used) == (1, True)
+        assert (len(room._edges), room.used) == (1, True)
         ada.hang_up()
         await desk.seconds(0.1)
-        assert (desk.edge.sessions, len(room._followers)) == (1, 1)
+        assert (desk.edge.sessions, len(room._edges)) == (1, 1)
         bob.hang_up()
         await desk.seconds(0.1)
         assert (desk.edge.sessions, desk.edge._followers, room.used) == (0, {}, False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.core.lifecycle import Event
 from server.core.room import SeatRequest
 from server.host.room_handle import RoomHandle
 from shared.errors import CloseCode
@@ -44,8 +45,8 @@ def test_a_room_whose_game_raises_stands_still_after_its_last_whole_tick(
         assert f"after tick {room.match.tick} and goes on when" in said[0]
         assert len([one for one in caplog.records if RAISED in one.getMessage()]) == 1
         # A store that is away and back is no reason to say that it goes on.
-        room.store_is(away=True)
-        room.store_is(away=False)
+        room.on(Event.STORE_AWAY)
+        room.on(Event.STORE_BACK)
         assert room.status is Status.PAUSED
         await rig.stop()
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.room_handle import RoomHandle
-from server.host.succession import FAILED, RECOVERIES_MAX
+from server.host.follower import RECOVERIES_MAX
+from server.host.room_handle import FAILED_AGAIN, RoomHandle
 from server.store.base import RECOVERY_TICKS, Held, Loaded, Record, Status, Taken
 from server.store.exchange import Ended, Gap, NewEpoch, News
 from server.store.succeeding import Crashes
@@ -80,7 +80,7 @@ def test_an_owner_that_was_taken_for_dead_follows_who_took_the_room() -> None:
         assert followed.owned is not None, "nothing was heard of the owner"
         one.store.answering.set()
         await one.seconds(1)
-        assert (room.fenced, local.owned, local.over, watcher.end) == (True, None, None, None)
+        assert (local.owned, local.over, watcher.end) == (None, None, None)
         assert local.epoch == followed.epoch
         assert local.match.tick == followed.owned.census.tick
         # A letter goes to the new owner, and to it alone.
@@ -117,7 +117,7 @@ def test_a_room_that_kills_its_owners_is_put_aside_with_its_journal(crashes: int
             assert await status(rig.store) is Status.QUARANTINED
             assert rig.owned() == []
             assert kept.records[-1].tick == tick, "everything that was played is there"
-            assert heard[-1] == Ended(kept.epoch, CloseCode.GAME_FAILED, FAILED)
+            assert heard[-1] == Ended(kept.epoch, CloseCode.GAME_FAILED, FAILED_AGAIN)
             assert rig.metrics.counters["rooms_quarantined_total"] == 1
             with pytest.raises(RemoteError) as raised:
                 await rig.host.reach(room.id)
@@ -155,7 +155,7 @@ def test_followers_of_a_room_that_kills_its_owners_close_it_to_their_players() -
         one.store._rooms[room.id].crashes = crashes
         await one.kill()
         await one.seconds(0.5)
-        assert followed.over == (CloseCode.GAME_FAILED, FAILED)
+        assert followed.over == (CloseCode.GAME_FAILED, FAILED_AGAIN)
         assert await status(one.store) is Status.QUARANTINED
         assert two.host.rooms() == []
         await two.stop()
@@ -277,7 +277,7 @@ def test_a_lost_room_that_cannot_be_followed_is_over_here(trouble: str, code: Cl
         rig.store.answering.set()
         if trouble == "closed":
             # Between being fenced and asking what has become of the room.
-            while not room.fenced:  # noqa: ASYNC110 - nothing announces it.
+            while room.life.owned:  # noqa: ASYNC110 - nothing announces it.
                 await asyncio.sleep(0)
             await rig.store.set_status(room.id, taken.epoch, Status.CLOSED)
         await rig.seconds(0.1)
@@ -298,17 +298,18 @@ def test_a_lost_room_is_followed_once_the_store_is_back(caplog: pytest.LogCaptur
         await rig.seconds(0.1)
         await rig.store.acquire_for_somebody_else(room.id)
         rig.store.answering.set()
-        while not room.fenced:  # noqa: ASYNC110 - nothing announces it.
+        while room.life.owned:  # noqa: ASYNC110 - nothing announces it.
             await asyncio.sleep(0)
         rig.store.away = True
         with caplog.at_level(logging.WARNING):
             await rig.seconds(1)
         assert f"room {room.id} waits for the store" in caplog.text
         assert (local.over, local.follower) == (None, None)
+        last = local.match.tick
         rig.store.away = False
         await rig.seconds(1)
         assert local.over is None
-        assert local.match.tick > room.match.tick, "nobody else had it, so it goes on here"
+        assert local.match.tick > last, "nobody else had it, so it goes on here"
         await rig.stop()
 
     virtually(scenario())
@@ -320,10 +321,10 @@ def test_a_room_that_somebody_else_took_first_is_let_alone() -> None:
         room, _ = await rig.room("Ada")
         await rig.stop()
         heir = Rig(store=rig.store, seed=2)
-        local = RoomHandle(room.id, room.meta, Yard(), "host-2", heir.clock.now, lambda room: None)
+        local = heir.host._handle(room.id, room.meta, Yard())
         loaded = await rig.store.load(room.id)
         await rig.store.acquire_for_somebody_else(room.id)
-        assert not await heir.host._succession.take_up(local, loaded), "somebody was faster"
+        assert not await heir.host.failover.take_up(local, loaded), "somebody was faster"
         assert heir.exchange._listeners[room.id] == [], "its letters are heard no more"
         [entry] = await rig.store.rooms()
         assert (entry.owner, local.owned, heir.host.rooms()) == ("somebody else", None, [])

@@ -9,24 +9,28 @@ import pytest
 
 from server.app import seeded_chance
 from server.core.journal import encode_checkpoint, encode_record
+from server.core.lifecycle import State
 from server.core.lobby import RoomMeta
 from server.core.metrics import Metrics
-from server.core.outbox import Outbox
 from server.core.ports import Publication
 from server.core.post import Asked, Present, Request, Resumed, decode_letter
 from server.core.room import Room, SeatRequest
 from server.host.clock import LoopClock
 from server.host.context import Context
 from server.host.failure_detector import SILENCE_JITTER_S, SILENCE_LEAST_S
-from server.host.follower import Mirror
-from server.store.base import Append, NoSuchRoom, Record, Tail, Taken
+from server.host.follower import RoomFollower
+from server.host.journal_writer import JournalWriter
+from server.host.room_handle import RoomHandle
+from server.host.seat_bots import MakeBrain
+from server.host.tick_group import TickGroups
+from server.store.base import Append, NoSuchRoom, Record, Tail
 from server.store.exchange import Gap, NewEpoch, News, Released
 from server.store.memory_exchange import MemoryExchange
 from shared.errors import CloseCode
 from shared.match import Match
 from shared.messages import Status
 from tests.server.core.yard import NOT_YOU, Yard, item, nonce
-from tests.server.host.rig import LOG, MoodyStore
+from tests.server.host.rig import LOG, MoodyStore, make_pusher
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually
 
@@ -110,45 +114,61 @@ class Scene:
         self.exchange = MemoryExchange(loop.time)
         self.owner = Owner(self.store, self.exchange)
         self.metrics = Metrics()
-        self.outbox = Outbox()
         self.takes = True
-        self.won: list[tuple[Taken, float | None, float]] = []
+        self.won: list[tuple[int, float]] = []
         self.publications: list[Publication] = []
         self.changes: list[tuple[int, Status]] = []
         self.end: tuple[CloseCode, str] | None = None
         clock = LoopClock(loop.time, loop.time)
-        chance, rng = seeded_chance(1), Random(1)
-        self.follower = Mirror(
-            ROOM,
-            META,
-            GAME,
-            Context("here", self.store, self.exchange, clock, chance, rng, self.metrics, LOG),
-            outbox=self.outbox,
-            follower=self,
-            won=lambda _, taken, due_s: self.won.append((taken, due_s, loop.time())),
-            letters=lambda letter: None,
-            may_take=lambda: self.takes,
-        )
+        chance, rng, tell = seeded_chance(1), Random(1), self.exchange.tell
+        writer = JournalWriter(self.store, clock, self.metrics, LOG, lambda rooms, away: None, tell)
+        self.groups = TickGroups(clock, writer, self.metrics, LOG, loop.create_task)
+        context = Context("here", self.store, self.exchange, clock, chance, rng, self.metrics, LOG)
+        self.room = RoomHandle(ROOM, META, GAME, context, self)
+        self.outbox = self.room.outbox
+        self.room.follow(self)
 
     async def start(self, ticks: int = 3) -> Scene:
         """Follow a room that has run for a few ticks."""
         await self.store.open()
         await self.owner.begin()
         await self.owner.ticks(ticks)
-        await self.follower.open(None)
-        self.follower.begin()
+        await self.room.open()
         return self
+
+    @property
+    def follower(self) -> RoomFollower:
+        assert self.room.follower is not None
+        return self.room.follower
+
+    def may_take(self) -> bool:
+        return self.takes
+
+    def brain_of(self, game: str) -> MakeBrain:
+        return make_pusher
+
+    def owns(self, room: RoomHandle) -> None:
+        self.won.append((room.epoch, asyncio.get_running_loop().time()))
+
+    def lost(self, room: RoomHandle) -> None:
+        raise AssertionError("nobody else takes it")
+
+    def forget(self, room: RoomHandle) -> None:
+        """There is no host that holds it."""
+
+    def move(self, room: RoomHandle, to: str) -> None:
+        raise AssertionError("nobody asks for it")
 
     @property
     def ticks(self) -> list[int]:
         return [one.commit.tick for one in self.publications]
 
     def published(self, publication: Publication) -> None:
-        assert self.follower.match.tick == publication.commit.tick
+        assert self.room.match.tick == publication.commit.tick
         self.publications.append(publication)
 
     def changed(self, status: Status) -> None:
-        self.changes.append((self.follower.epoch, status))
+        self.changes.append((self.room.epoch, status))
 
     def ended(self, code: CloseCode, reason: str) -> None:
         assert self.end is None, "told once"
@@ -162,8 +182,9 @@ class Scene:
         """Whether the copy is the owner's rows."""
         return whole(self.follower.match) == whole(self.owner.match)
 
-    def stop(self) -> None:
-        self.follower.stop()
+    async def stop(self) -> None:
+        self.groups.stop()
+        await self.room.close()
 
 
 def test_each_tick_is_shown_as_it_is_told() -> None:
@@ -188,7 +209,7 @@ def test_each_tick_is_shown_as_it_is_told() -> None:
         await scene.turns()
         assert scene.publications[-1].left == (ada,)
         assert scene.store.tails == 0, "nothing was read but what was told"
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -218,7 +239,7 @@ def test_what_was_not_heard_is_read_and_shown_in_order(hint: str) -> None:
         assert scene.whole()
         assert scene.follower.epoch == owner.room.epoch
         assert scene.store.tails == 1
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -238,7 +259,7 @@ def test_what_is_told_while_the_journal_is_read_waits_its_turn() -> None:
         await scene.owner.ticks(2)
         await scene.turns()
         assert scene.ticks == [4, 5, 6, 7, 8, 9]
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -263,7 +284,7 @@ def test_a_copy_too_old_for_the_journal_begins_again_from_a_checkpoint() -> None
         await scene.turns()
         assert scene.ticks[-2:] == [11, 12]
         assert scene.whole()
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -292,7 +313,7 @@ def test_a_new_owner_is_told_of_and_asked_for_all_that_is_open() -> None:
         assert scene.changes == [(owner.room.epoch, Status.LIVE)]
         asked.insert(1, Resumed(7, 0, 1))
         assert owner.asked == [("here", asked)]
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -304,13 +325,13 @@ def test_an_owner_that_falls_silent_is_followed_by_who_has_all_it_did() -> None:
         assert scene.won == [], "while it speaks it is let alone"
         heard_s = asyncio.get_running_loop().time() - PERIOD_S
         await scene.turns(1)
-        [(taken, due_s, at_s)] = scene.won
-        assert (taken.epoch > scene.owner.room.epoch, due_s) == (True, None)
+        [(epoch, at_s)] = scene.won
+        assert epoch > scene.owner.room.epoch
         assert SILENCE_LEAST_S <= at_s - heard_s <= SILENCE_LEAST_S + SILENCE_JITTER_S + 0.001
-        assert scene.follower.inbox is not None, "letters are heard from before it is the owner"
+        assert scene.room._inbox is not None, "letters are heard from before it is the owner"
         assert scene.metrics.counters["takeovers_total"] == 1
         assert scene.metrics.counters["silences_total"] == 1
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())
 
@@ -320,9 +341,8 @@ def test_a_room_whose_journal_cannot_be_read_is_not_opened() -> None:
         scene = Scene()
         await scene.store.open()
         with pytest.raises(NoSuchRoom):
-            await scene.follower.open(None)
-        scene.follower.stop()
-        scene.follower.stop()
+            await scene.room.open()
+        assert scene.room.life.state is State.CLOSED
         assert scene.exchange._followers[ROOM] == []
 
     virtually(scenario())
@@ -341,6 +361,6 @@ def test_who_holds_a_tick_that_is_not_heard_here_is_ahead_of_this_copy() -> None
         assert not scene.follower.behind(epoch, 9)
         assert not scene.follower.diverged(epoch, 3)
         assert scene.follower.behind(scene.owner.room.epoch, 6)
-        scene.stop()
+        await scene.stop()
 
     virtually(scenario())

@@ -114,7 +114,7 @@ def test_the_process_with_the_fewest_rooms_is_asked_first_and_one_that_is_named_
         assert not await one.host.handover.room(rooms[2], "host-9"), "nobody has this name"
         assert not await one.host.handover.room(rooms[2], "host-1"), "this is where it is"
         assert rooms[2].owned is not None
-        assert rooms[2].owned.halted is False
+        assert rooms[2].life.steps
         for rig in (three, two, one):
             await rig.stop()
 
@@ -264,7 +264,7 @@ def test_a_directory_that_is_away_leaves_rooms_where_they_are(
             assert not await one.host.handover.room(room)
         assert "was not handed over: no directory" in caplog.text
         assert room.owned is not None
-        assert not room.owned.halted
+        assert room.life.steps
         assert not await one.host.has_peers()
         await one.stop()
 

@@ -167,7 +167,7 @@ def test_to_drain_is_to_finish_the_tick_and_let_the_rooms_go() -> None:
     virtually(scenario())
 
 
-def test_to_drain_without_a_store_waits_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_to_drain_without_a_store_waits_for_nothing() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, _ = await rig.room("Ada")
@@ -176,9 +176,7 @@ def test_to_drain_without_a_store_waits_for_nothing(caplog: pytest.LogCaptureFix
         await rig.store.acquire_for_somebody_else(room.id)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with caplog.at_level(logging.WARNING):
-            await rig.host.drain()
-        assert "is fenced" in caplog.text
+        await rig.host.drain()
         assert loop.time() - began == 0, "and it does not wait"
         await rig.host.stop()
         assert len(asyncio.all_tasks()) == 1, "nothing of the host runs on"

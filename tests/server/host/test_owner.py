@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from random import Random
 
 import pytest
 
-from server.core.lobby import RoomMeta
-from server.core.metrics import Metrics
+from server.core.lifecycle import Event
 from server.core.post import Leaving, Resumed
-from server.core.room import Room, SeatRequest
+from server.core.room import SeatRequest
 from server.core.seating import JoinRefusal, RefusalCode
-from server.host.room_handle import RoomHandle
 from server.host.room_store import restored
-from server.host.seat_bots import SeatBots
 from server.store.base import NoSuchRoom, StoreCorrupt
 from server.store.base import Status as StoredStatus
-from server.store.exchange import News
 from shared.errors import CloseCode, StoreError
-from shared.match import Match
 from shared.messages import Status
 from tests.server.core.yard import Cave, Dot, Yard, nonce
-from tests.server.host.rig import LOG, MoodyStore, Rig, Watcher, make_pusher, player, post
+from tests.server.host.rig import Rig, player, post
 from tests.shared.reference import whole
 from tests.simulation.loop import virtually
 
@@ -110,7 +103,6 @@ def test_a_game_that_raises_again_ends_its_room_and_keeps_the_journal() -> None:
             "Yard.step raised RuntimeError: the fuse has burnt down",
         )
         assert (room.finished, room.settled) == (True, False)
-        assert await room.step() is None
         assert rig.metrics.counters["rooms_failed_total"] == 1
         [entry] = await rig.store.rooms()
         assert entry.status is StoredStatus.QUARANTINED
@@ -161,17 +153,15 @@ def test_a_fenced_owner_lets_its_room_go_and_touches_nothing() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada")
         [local] = rig.host.rooms()
-        committed = rig.store.committed(room.id)
+        committed, epoch = rig.store.committed(room.id), room.epoch
         await rig.store.acquire(room.id, "somebody else")
         await rig.seconds(0.1)
         assert watcher.ticks[-1] == rig.store.committed(room.id) == committed
-        assert (room.fenced, room.done, room.over, watcher.end) == (True, True, None, None)
-        assert room.settled is False, "its rows hold a tick that never was"
-        assert await room.step() is None
+        assert (room.owned, room.over, watcher.end) == (None, None, None)
         assert rig.metrics.counters["fenced_total"] == 1
         # The room is not over for those in it: it is followed, from what is committed.
         assert (rig.host.rooms(), local.owned, local.over) == ([local], None, None)
-        assert (local.match.tick, local.epoch, local.settled) == (committed, room.epoch + 1, True)
+        assert (local.match.tick, local.epoch, local.settled) == (committed, epoch + 1, True)
         [entry] = await rig.store.rooms()
         assert (entry.status, entry.owner) == (StoredStatus.LIVE, "somebody else")
         await rig.stop()
@@ -205,7 +195,7 @@ def test_an_empty_room_falls_asleep_unless_it_stands(stands: bool) -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada", bots=2)
-        room.stands = stands
+        room.pinned = stands
         rig.present(room, set())
         await rig.ticks(room, 11)
         assert watcher.publications[-1].left, "the grace is over"
@@ -245,8 +235,8 @@ def test_status_is_told_when_it_changes() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, watcher = await rig.room("Ada")
-        for status in (Status.LIVE, Status.PAUSED, Status.PAUSED, Status.LIVE):
-            room.show(status)
+        for event in (Event.STORE_BACK, Event.STORE_AWAY, Event.STORE_AWAY, Event.STORE_BACK):
+            room.on(event)
         assert watcher.statuses == [Status.PAUSED, Status.LIVE]
         await rig.stop()
 
@@ -255,40 +245,30 @@ def test_status_is_told_when_it_changes() -> None:
 
 def test_a_room_that_has_not_begun_has_nothing_to_write_down() -> None:
     async def scenario() -> None:
-        store = MoodyStore()
-        await store.open()
-        room = lonely(store)
+        rig = await Rig().start()
+        room = await rig.enter("Ada")
         await room.checkpoint()
         assert not room.finished
+        assert (await rig.store.load(room.id)).checkpoints == ()
+        await rig.stop()
 
     virtually(scenario())
 
 
 def test_an_end_the_store_cannot_note_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
-        store = MoodyStore()
-        await store.open()
-        room = lonely(store)
-        watcher = Watcher(room, store)
-        room.over = (CloseCode.ROOM_CLOSED, "enough")
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        del rig.store._rooms[room.id]
         with caplog.at_level(logging.WARNING):
-            await room.close()
-        assert watcher.end == (CloseCode.ROOM_CLOSED, "enough")
+            room.fail("enough")
+            await rig.seconds(0.2)
+        assert watcher.end == (CloseCode.GAME_FAILED, "enough")
         assert "does not exist" in caplog.text
+        assert rig.host.rooms() == []
+        await rig.stop()
 
     virtually(scenario())
-
-
-def lonely(store: MoodyStore) -> RoomHandle:
-    """A room that no host runs and no store knows."""
-    game = Yard()
-    meta = RoomMeta("yard", (), 1, 0, False, 0, "1")
-    rig = Rig(store=store)
-    bots = SeatBots(make_pusher, Random(1), LOG)
-    core = Room("lonelylonely", Match(game, game.options(), 1), 1)
-    loop = asyncio.get_running_loop()
-    spawn, told = loop.create_task, list[News]()
-    return RoomHandle(core, meta, bots, store, rig.clock, Metrics(), LOG, spawn, told.append)
 
 
 @pytest.mark.parametrize(("fog", "ends"), [(1, False), (2, True)])

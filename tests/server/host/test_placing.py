@@ -144,13 +144,13 @@ def test_of_a_standing_room_there_is_one_however_many_processes_want_it() -> Non
         [entry] = await one.store.rooms()
         [owner] = [rig for rig in rigs if rig.owned()]
         [room] = owner.owned()
-        assert (room.id, room.stands) == (entry.room, True)
+        assert (room.id, room.pinned) == (entry.room, True)
         await owner.kill()
         rigs.remove(owner)
         await one.seconds(8)
         [heir] = [rig for rig in rigs if rig.owned()]
         [again] = heir.owned()
-        assert (again.id, again.stands) == (room.id, True), "it is the same room, and stays open"
+        assert (again.id, again.pinned) == (room.id, True), "it is the same room, and stays open"
         for rig in rigs:
             await rig.stop()
 
@@ -168,7 +168,7 @@ def test_of_two_rooms_of_a_standing_kind_the_first_in_the_directory_is_kept_open
         await rig.seconds(6)
         [kept] = rig.owned()
         assert kept.id == min(room.id, other.id)
-        assert kept.stands
+        assert kept.pinned
         await rig.stop()
 
     virtually(scenario())

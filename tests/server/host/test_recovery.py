@@ -152,7 +152,7 @@ def test_a_room_that_is_being_made_is_not_taken_for_one_that_nobody_runs() -> No
         room = await making
         await rig.seconds(0.5)
         assert room.owned is not None
-        assert (room.owned.fenced, room.epoch) == (False, entry.epoch)
+        assert (room.life.owned, room.epoch) == (True, entry.epoch)
         await rig.stop()
 
     virtually(scenario())

@@ -175,7 +175,7 @@ def test_a_sleeper_that_was_woken_is_not_closed_by_who_read_an_old_line() -> Non
         await rig.exchange.announce([line])
         await rig.host.sweep.once(whole=False)
         await rig.seconds(1)
-        assert (woken.owned.fenced, woken.epoch, woken.over) == (False, epoch, None)
+        assert (woken.life.owned, woken.epoch, woken.over) == (True, epoch, None)
         assert await status(rig.store) is Status.LIVE
         await rig.stop()
 
@@ -294,7 +294,7 @@ def test_a_copy_that_nobody_looks_at_is_dropped_after_a_while() -> None:
         assert two.host.rooms() == []
         tick = mirror.match.tick
         await one.seconds(1)
-        assert (mirror.match.tick, mirror._tasks) == (tick, set()), "it hears and does nothing"
+        assert (mirror.match.tick, mirror._watching) == (tick, None), "it hears and does nothing"
         again = await two.host.reach(room.id)
         assert again is not None
         assert again is not followed

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from server.core.room import SeatRequest
-from server.host.tick_group import Phase
+from server.host.tick_group import TickGroup
 from shared.errors import CloseCode
 from shared.limits import CATCH_UP_TICKS_MAX
 from shared.messages import Status
@@ -19,7 +19,7 @@ from tests.server.host.rig import Rig, Watcher, player, post
 from tests.simulation.loop import VirtualLoop, virtually
 
 
-def the_phase(rig: Rig) -> Phase:
+def the_phase(rig: Rig) -> TickGroup:
     """The only phase, where the rooms of these tests are put side by side."""
     [[phase]] = rig.host.groups.by_kind.values()
     return phase
@@ -61,7 +61,7 @@ FAILURES: list[tuple[str, bool, Callable[[Any, Watcher], object]]] = [
     ("step, whatever is asked", False, says("fuse 1")),
     # Present nowhere, so it leaves when the grace is over, and raises then.
     ("leave", False, enters("leave!")),
-    ("crash in step", False, lambda room, watcher: setattr(room, "_bots", None)),
+    ("crash in step", False, lambda room, watcher: setattr(room.owned, "_bots", None)),
     ("crash in publish", False, lambda room, watcher: setattr(watcher, "during", crash)),
 ]
 
@@ -114,7 +114,7 @@ def test_a_room_whose_start_fails_never_begins() -> None:
             "Yard.start raised RuntimeError: start fails",
         )
         assert ended.ticks == []
-        assert [room.owned for room in rig.host.rooms()] == [good]
+        assert rig.host.rooms() == [good]
         assert watcher.ticks == list(range(1, good.match.tick + 1))
         await rig.stop()
 

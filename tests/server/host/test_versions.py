@@ -205,7 +205,7 @@ async def two(older: Game, later: Game) -> tuple[Rig, Rig, RoomHandle, Watcher]:
     followed = await new.host._reach(room.id)
     assert followed is not None
     assert followed.follower is not None
-    watcher = Watcher(followed, store)  # type: ignore[arg-type]
+    watcher = Watcher(followed, store)
     return old, new, followed, watcher
 
 
@@ -219,7 +219,7 @@ def test_later_rules_follow_older_ones_and_take_the_room_when_it_is_handed_over(
         assert room.understood
         first = await old.host.reach(room.id)
         assert first is not None
-        end = Watcher(first, old.store)  # type: ignore[arg-type]
+        end = Watcher(first, old.store)
         await old.host.drain()
         await new.seconds(1)
         assert room.owned is not None
