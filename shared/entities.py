@@ -180,11 +180,17 @@ class Entity(_Base):
 
 
 class Room(Entity):
-    """The match's own row; extend it for what belongs to nobody: a clock, a phase, a score."""
+    """The match's own row; extend it for what belongs to nobody: a clock, a phase, a score.
 
-    finished: int = u32()
+    `finished` is the tick of `match.finish`, 0 before. `match_number` counts the matches of the
+    room from 1. While `open` is false, newcomers are sent to another room.
+    """
+
+    finished: int = bounded(0, INTEGER_MAX)
     next_id: int = u32(1, to=SERVER)
     result: str = text(TEXT_CHARS_MAX, to=SERVER)
+    match_number: int = bounded(1, INTEGER_MAX)
+    open: bool = flag(True)
 
 
 class Player(Entity):
@@ -199,10 +205,10 @@ class Player(Entity):
     team: int = u8()
     nonce: str = text(32, to=SERVER)
     identity: str = text(IDENTITY_CHARS_MAX, to=SERVER)
-    input_seq: int = u32(to=SERVER)
-    inputs_applied: int = u32(to=SERVER)
-    inputs_skipped: int = u32(to=SERVER)
-    absent_since: int = u32(to=SERVER)
+    input_seq: int = bounded(0, INTEGER_MAX, to=SERVER)
+    inputs_applied: int = bounded(0, INTEGER_MAX, to=SERVER)
+    inputs_skipped: int = bounded(0, INTEGER_MAX, to=SERVER)
+    absent_since: int = bounded(0, INTEGER_MAX, to=SERVER)
     # The number of the session's newest connection (server/core/generation.py).
     connection: int = bounded(0, INTEGER_MAX, to=SERVER)
 
@@ -210,7 +216,7 @@ class Player(Entity):
 class Event(Entity):
     """A row the room despawns after the game's `event_ticks`: a blast, a goal, a line of chat."""
 
-    born: int = u32(to=SERVER)
+    born: int = bounded(0, INTEGER_MAX, to=SERVER)
 
 
 __all__ = ["OWNER", "OWNER_BIT", "SERVER", "Entity", "EntityMeta", "Event", "Player", "Room"]

@@ -69,7 +69,7 @@ def _plain(payload: bytes) -> InputMessage | None:
     if (
         type(held) is type(seq) is int
         and 0 <= held <= limits.INTEGER_MAX
-        and 0 < seq <= limits.ENTITY_ID_MAX
+        and 0 < seq <= limits.INTEGER_MAX
         and type(item) is type(values) is list
         and _PLAIN_TYPES.issuperset(map(type, values))
     ):
@@ -116,8 +116,8 @@ def _input(message: list[Any]) -> InputMessage:
         if not is_list(item) or len(item) < 2:
             raise bad("an INPUT's item is [seq, input or nil, tick drawn?, action ...]")
         seq, values = item[0], item[1]
-        if type(seq) is not int or not 0 < seq <= limits.ENTITY_ID_MAX:
-            raise bad(f"seq must be a whole number from 1 to {limits.ENTITY_ID_MAX}")
+        if type(seq) is not int or not 0 < seq <= limits.INTEGER_MAX:
+            raise bad(f"seq must be a whole number from 1 to {limits.INTEGER_MAX}")
         if values is not None and not is_list(values):
             raise bad("an input is an array of its field values, or nil")
         if len(item) == 2:
@@ -178,5 +178,5 @@ def _resume(message: list[Any]) -> Resume:
         token,
         _whole(message[2], "RESUME's epoch"),
         _whole(message[3], "RESUME's tick held"),
-        _whole(message[4], "RESUME's first seq", limits.ENTITY_ID_MAX),
+        _whole(message[4], "RESUME's first seq"),
     )

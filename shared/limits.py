@@ -28,7 +28,7 @@ FIXED_WIRE_MAX = 2**50
 ENTITY_ID_MAX = 2**32 - 1
 # Shorter columns are smaller as plain msgpack (measured: below 8 an ext header costs more).
 TYPED_COLUMN_ROWS_MIN = 8
-# A room row's result and a chat line fit; longer text belongs outside the match.
+# A chat line fits; longer text belongs outside the match.
 TEXT_CHARS_MAX = 16_384
 
 # 6.4 s at 20 ticks a second: longer than a reconnect, shorter than a coffee.
@@ -83,6 +83,9 @@ RENEW_NOTICE_S = 60.0
 # How long an absent player keeps the seat.
 GRACE_S = 30.0
 
+# A match's result in UTF-8: a line for each of a hundred players.
+RESULT_BYTES_MAX = 16_384
+
 NAME_CHARS_MAX = 24
 GAME_CHARS_MAX = 64
 IDENTITY_CHARS_MAX = 128
@@ -99,6 +102,7 @@ ROWS_MAX = 20_000
 ROOMS_MAX = 1000
 
 assert TYPED_COLUMN_ROWS_MIN > 1
+assert RESULT_BYTES_MAX <= TEXT_CHARS_MAX, "a result is a text of the room's row"
 assert FIELDS_MAX < MASK_BITS_MAX < 32
 assert INPUT_ITEMS_MAX <= UNACKED_INPUTS_MAX <= INBOX_ITEMS_MAX
 assert UNACKED_INPUTS_MAX <= INPUT_ITEMS_BURST

@@ -5,7 +5,6 @@ Law: rows(checkpoint) + deltas == rows, to the last bit; live values are wire va
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar, cast
@@ -16,9 +15,10 @@ from .errors import GameError
 from .game import Game
 from .history import History, Merged, Refusal
 from .inputs import Options
-from .limits import ENTITY_ID_MAX, ROWS_MAX, TEXT_CHARS_MAX
+from .limits import ENTITY_ID_MAX, ROWS_MAX
 from .origin import Origin
 from .past import Moment, Past
+from .result import result_text
 from .rounding import RoundingWatch
 from .tables import HIDDEN, OWNED, PUBLIC, Change, Table
 
@@ -173,27 +173,33 @@ class Match:
             self._past.saw(player, self.tick - tick if tick else 1)
 
     def finish(self, result: Any) -> None:
-        """End the match with a result (anything JSON holds), committed with this tick, once."""
+        """End the match with a result, committed with this tick, once.
+
+        It is anything JSON holds, of at most 16,384 bytes in UTF-8; its whole numbers are at most
+        2**53.
+        """
         if self.room.finished:
             raise GameError("match.finish was called before; match.restart() begins anew")
-        try:
-            encoded = json.dumps(result, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise GameError(f"match.finish: the result must be JSON: {error}") from None
-        if len(encoded) > TEXT_CHARS_MAX:
-            raise GameError(f"match.finish: the result is longer than {TEXT_CHARS_MAX} characters")
-        self.room.result = encoded
+        self.room.result = result_text(result)
         self.room.finished = self.tick
 
     def restart(self) -> None:
-        """Begin anew with the players and seats there are: `start`, then `join` for each."""
+        """Begin anew with the players and seats there are: `start`, then `join` for each.
+
+        It is the room's next match, open like the first. GameError in the tick of `finish`: the
+        result would never be committed.
+        """
+        room = self.room
+        if room.finished and room.finished == self.tick:
+            raise GameError("the match was finished in this tick; restart it in a later one")
         for table in self.tables[2:]:
             for row in list(table.rows.values()):
                 table.remove(row)
-        kept: list[tuple[Any, Any]] = [(self.room, Room), *((p, Player) for p in self.players)]
+        room.match_number += 1
+        kept: list[tuple[Any, Any]] = [(room, Room), *((p, Player) for p in self.players)]
         for row, base in kept:
             for key, field in row._fields.items():
-                if key not in base._fields or key in ("finished", "result"):
+                if key not in base._fields or key in ("finished", "result", "open"):
                     setattr(row, key, field.default)
         self.game.start(self)
         for player in self.players:

@@ -157,16 +157,17 @@ def _request(wire: Any, game: Game | None) -> Request:
             and len(identity) <= IDENTITY_CHARS_MAX
         ):
             return SeatRequest(nonce, name, identity)
-        case [2, player, *_] if _are_numbers(player):
+        case [2, player, *_] if _are_ids(player):
             return Leaving(player)
-        case [3, player, connection, first_seq, *_] if (
-            # The number of a connection has a time in it.
-            _are_numbers(player, first_seq) and _are_numbers(connection, most=INTEGER_MAX)
+        case [3, player, connection, first_seq, *_] if _are_ids(player) and _are_numbers(
+            connection, first_seq
         ):
             return Resumed(player, connection, first_seq)
-        case [4, player, *items] if game is not None and _are_numbers(player):
+        case [4, player, *items] if game is not None and _are_ids(player):
             return Asked(player, _items(game, items))
-        case [5, here, spectators, *_] if is_list(here) and _are_numbers(spectators, *here):
+        case [5, here, spectators, *_] if (
+            is_list(here) and _are_ids(*here) and _are_numbers(spectators)
+        ):
             return Present(frozenset(here), spectators)
         case [6, str(reason), *rest]:
             place = rest[0] if rest and type(rest[0]) is str else ""
@@ -179,7 +180,12 @@ def _request(wire: Any, game: Game | None) -> Request:
             raise ValueError(f"not a request: {short(wire)}")
 
 
-def _are_numbers(*values: Any, most: int = ENTITY_ID_MAX) -> bool:
+def _are_ids(*values: Any) -> bool:
+    """Whether these are ids of rows, or 0."""
+    return _are_numbers(*values, most=ENTITY_ID_MAX)
+
+
+def _are_numbers(*values: Any, most: int = INTEGER_MAX) -> bool:
     """Whether these are whole numbers that fit a row's column: any other would fail a tick."""
     return all(type(value) is int and 0 <= value <= most for value in values)
 

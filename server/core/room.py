@@ -73,8 +73,10 @@ class Room:
         self._taken = TickInputs()
         self._bots_refused: tuple[float, int] | None = None
         self._bots_most: float = math.inf
-        self._finished = match.tick > 0 and match.room.finished > 0
-        if self._finished:
+        # The last match whose result is journaled.
+        self._last_result = 0
+        if match.tick > 0 and match.room.finished:
+            self._last_result = match.room.match_number
             self._finished_since_s = -(match.tick - match.room.finished) * match.dt
         self._index_seats()
 
@@ -250,12 +252,12 @@ class Room:
             raise OutOfMemory("commit") from error
         except Exception as error:
             raise HookFailed("step", self.game, error) from error
-        finished, self._finished = self._finished, room.finished > 0
-        if not self._finished:
+        result = None
+        if not room.finished:
             self._finished_since_s = None
-        elif self._finished_since_s is None:
-            self._finished_since_s = self.age_s
-        result = room.result.encode() if room.finished and not finished else None
+        elif room.match_number != self._last_result:
+            self._last_result, self._finished_since_s = room.match_number, self.age_s
+            result = room.result.encode()
         return Step(commit, seated, refused, self._left(), result)
 
     def _left(self) -> tuple[int, ...]:

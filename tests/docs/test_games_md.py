@@ -230,6 +230,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         limits.ROWS_MAX,
         limits.ENTITY_ID_MAX - 1,
         limits.TEXT_CHARS_MAX,
+        limits.RESULT_BYTES_MAX,
         limits.INTEGER_MAX,
         limits.ACTIONS_PER_ITEM_MAX,
         BOTS_MAX,

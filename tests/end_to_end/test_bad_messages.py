@@ -84,7 +84,10 @@ WRONG = {
     "token of text": (pack(RESUME, "x", 1, 0, 1), "RESUME's token must be bytes"),
     "epoch negative": (pack(RESUME, b"x", -1, 0, 1), "RESUME's epoch must be a whole number"),
     "held not a number": (pack(RESUME, b"x", 1, NAN, 1), "RESUME's tick held must be a whole"),
-    "seq too large": (pack(RESUME, b"x", 1, 0, 2**32), "RESUME's first seq must be a whole number"),
+    "seq too large": (
+        pack(RESUME, b"x", 1, 0, 2**53 + 1),
+        "RESUME's first seq must be a whole number",
+    ),
 }
 
 ITEM = "an INPUT's item is [seq, input or nil, tick drawn?, action ...]"
@@ -100,7 +103,10 @@ WRONG_LATER = {
         pack(INPUT, 0, *([seq, None] for seq in range(1, 66))),
         "an INPUT has at most 64 items",
     ),
-    "seq zero": (pack(INPUT, 0, [0, None]), "seq must be a whole number from 1 to 4294967295"),
+    "seq zero": (
+        pack(INPUT, 0, [0, None]),
+        "seq must be a whole number from 1 to 9007199254740992",
+    ),
     "seq a text": (pack(INPUT, 0, ["1", None]), "seq must be a whole number from 1 to"),
     "seq not a number": (pack(INPUT, 0, [NAN, None]), "seq must be a whole number from 1 to"),
     "input no array": (pack(INPUT, 0, [1, {"x": 1}]), "an input is an array of its field values"),

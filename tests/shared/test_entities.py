@@ -202,7 +202,7 @@ def test_annotations_computed_on_demand_are_asked_for(
 
 def test_of_what_every_match_has_players_see_this_and_no_more() -> None:
     public: dict[type[Entity], set[str]] = {
-        Room: {"finished"},
+        Room: {"finished", "match_number", "open"},
         Player: {"name", "connected", "bot", "team"},
         Event: set(),
     }

@@ -279,17 +279,15 @@ def test_a_finished_match_has_a_result() -> None:
         match.finish(None)
 
 
-@pytest.mark.parametrize(
-    ("result", "wrong"),
-    [
-        ({1, 2}, "must be JSON"),
-        (float("nan"), "must be JSON"),
-        ("a" * 16_384, "longer than 16384 characters"),
-    ],
-)
-def test_a_result_is_json_of_a_length(result: object, wrong: str) -> None:
-    with pytest.raises(GameError, match=wrong):
-        begun().finish(result)
+def test_a_match_is_not_restarted_in_the_tick_of_its_end() -> None:
+    match = begun()
+    match.finish("over")
+    with pytest.raises(GameError, match="finished in this tick; restart it in a later one"):
+        match.restart()
+    match.commit()
+    match.begin_tick()
+    match.restart()
+    assert match.room.match_number == 2
 
 
 def test_a_restart_keeps_players_and_begins_anew() -> None:
@@ -297,10 +295,14 @@ def test_a_restart_keeps_players_and_begins_anew() -> None:
     match.spawn(Boom())
     match.room.phase = 9
     match.finish("over")
+    match.room.open = False
+    match.commit()
+    match.begin_tick()
     for player in match.players:
         player.score, player.result, player.team, player.input_seq = 5, "won", 2, 77
     match.restart()
     assert (match.room.phase, match.room.finished, match.room.result) == (3, 0, "")
+    assert (match.room.match_number, match.room.open) == (2, True)
     assert [(car.speed, car.owner) for car in match.all(Car)] == [(7, 0), (0, 2), (0, 3)]
     assert match.count(Boom) == 0
     for player in match.players:

@@ -63,7 +63,7 @@ def test_inputs_are_read_by_the_rooms_game() -> None:
     items = (
         item(GAME, 7, 2, "hi", "you", trap=3)._replace(seen=5),
         item(GAME, 8),
-        item(GAME, 9, None, "hi")._replace(seen=ENTITY_ID_MAX),
+        item(GAME, 9, None, "hi")._replace(seen=INTEGER_MAX),
     )
     asked: list[Request] = [Asked(3, items), Leaving(3)]
     assert decode_letter(encode_letter("edge", asked, GAME), GAME) == ("edge", asked)
@@ -113,7 +113,7 @@ WRONG: list[Any] = [
     [2, -1],
     [3, 7, 1],
     [3, 7, INTEGER_MAX + 1, 1],
-    [3, 7, 1, BEYOND],
+    [3, 7, 1, INTEGER_MAX + 1],
     [3, 7, 1, -1],
     [3, 7, 1.0, 1],
     [4],
@@ -131,7 +131,7 @@ WRONG: list[Any] = [
     [4, 7, [1, None, [[0, "w" * 31]], 0]],
     [4, 7, [1, [99, 0], [], 0]],
     [4, 7, [1, [1], [], 0]],
-    [4, 7, [BEYOND, None, [], 0]],
+    [4, 7, [INTEGER_MAX + 1, None, [], 0]],
     [4, 7, [-1, None, [], 0]],
     [4, 7, [1, None, [], -1]],
     [5, [1]],
