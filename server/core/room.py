@@ -482,8 +482,7 @@ class Room:
 
 def is_open(match: Match) -> bool:
     """Whether a match takes newcomers, as its room's row says; one without a tick yet does."""
-    row = next(iter(match.tables[ROOM_TABLE].rows.values()), None)
-    return row is None or bool(getattr(row, "open", True))
+    return not match.tables[ROOM_TABLE].rows or match.room.open is True
 
 
 __all__ = ["JoinRefusal", "RefusalCode", "Room", "SeatRequest", "Step", "is_open"]

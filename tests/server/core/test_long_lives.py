@@ -8,11 +8,11 @@ import pytest
 
 from server.core.hooks import HookFailed
 from server.core.journal import encode_checkpoint, encode_record, restore
-from server.core.room import Room, Step
+from server.core.room import Room, SeatRequest, Step
 from shared.entities import Player
 from shared.limits import ENTITY_ID_MAX, INTEGER_MAX
 from shared.match import Match
-from tests.server.core.yard import SeatRequest, Yard, item, nonce
+from tests.server.core.yard import Yard, item, nonce
 from tests.shared.ends import framed, show, view_of
 from tests.shared.reference import digest, held, seen, whole
 

@@ -20,7 +20,6 @@ from holdfast import (
     Refused,
     bounded,
     fixed,
-    flag,
     text,
     u16,
     u32,
@@ -57,7 +56,6 @@ class Court(RoomRow):
     fuse: int = u32()
     fog: int = u32()
     fog_ticks: int = u32()
-    open: bool = flag(True)
 
 
 class Guest(Player):
