@@ -33,7 +33,9 @@ from shared.history import Refusal
 from shared.inputs import Options
 from shared.limits import HISTORY_TICKS
 from shared.match import NOTHING, PLAYER_TABLE, Chunks, Commit, Match
+from shared.schema import parse
 from shared.tables import OWNED
+from shared.view import View
 
 from .seating import JoinRefusal, RefusalCode
 from .versions import LeftAlone
@@ -62,6 +64,30 @@ def encode_checkpoint(match: Match) -> bytes:
     recent = [[tick, [list(r) for r in refusals]] for tick, refusals in match.history.recent()]
     snapshot = match.snapshot()
     return _sealed([*_body(snapshot), recent, snapshot.written])
+
+
+def rows_of(checkpoint: bytes | None, records: Sequence[bytes]) -> View:
+    """All rows, hidden fields included, after the last record: read without the game's rules.
+
+    `records` follow the checkpoint (None: the room's beginning). JournalDamaged where they do not,
+    or cannot be read.
+    """
+    view: View | None = None
+    for body in map(_opened, [*([] if checkpoint is None else [checkpoint]), *records]):
+        tick, written = body[1], body[7:]
+        if view is not None and tick != view.tick + 1:
+            raise JournalDamaged(f"tick {tick} follows tick {view.tick}")
+        try:
+            if written:
+                view = View(parse(written[0][1], hidden=True), 0)
+            if view is None:
+                raise JournalDamaged(f"nothing says with which fields tick {tick} was written")
+            view.apply(tick, 0 if written else view.tick, (), _chunks(body))
+        except ValueError as error:
+            raise JournalDamaged(f"tick {tick} cannot be read: {error}") from None
+    if view is None:
+        raise JournalDamaged("it has no rows yet")
+    return view
 
 
 def record_tick(blob: bytes) -> int:
@@ -203,10 +229,7 @@ def _opened(blob: bytes) -> Any:
 
 
 def _apply(match: Match, body: Any, *, follows: bool) -> None:
-    chunks: list[Any] = []
-    parts = [body[2], *([n, data] for _, n, data in body[3]), body[4]]
-    for count, data in parts:
-        chunks += unpack_stored(array_head(count) + data)
+    chunks = _chunks(body)
     refusals = [Refusal(*refusal) for refusal in body[5]]
     tick, origin, begins = body[1], match.origin, body[7:]
     try:
@@ -227,6 +250,14 @@ def _apply(match: Match, body: Any, *, follows: bool) -> None:
         match.history.floor = tick + 1
     elif begins:
         match.history.floor = tick
+
+
+def _chunks(body: Any) -> list[Any]:
+    """Those for everybody, then each owner's, then the server's."""
+    chunks: list[Any] = []
+    for count, data in [body[2], *([n, data] for _, n, data in body[3]), body[4]]:
+        chunks += unpack_stored(array_head(count) + data)
+    return chunks
 
 
 def _leftovers(match: Match, whole: list[Any]) -> list[Any]:

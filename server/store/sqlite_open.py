@@ -76,6 +76,33 @@ def open_connection(
         raise _damaged(path, str(error)) from error
 
 
+def open_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
+    """Open an existing store for reading only, also beside the process that writes it.
+
+    Raise `StoreUnavailable` where there is none, `StoreCorrupt` or `StoreTooNew`.
+    """
+    if not path.is_file():
+        raise StoreUnavailable(f"there is no database at {path}: name the one the server has")
+    with translated(path):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None)
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application != APPLICATION_ID:
+                raise StoreCorrupt(f"{path} is a database, but not one of Holdfast's")
+            if version != FORMAT:
+                raise StoreTooNew(
+                    f"{path} has format {version}, and this release reads {FORMAT}: use the "
+                    "release that its server has"
+                )
+            connection.text_factory = _text
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
 def fold_log(path: Path, synchronous: Synchronous) -> None:
     """Copy the write-ahead log into the database without making a writer wait.
 

@@ -18,6 +18,7 @@ from server.core.journal import (
     follow_record,
     record_tick,
     restore,
+    rows_of,
 )
 from server.core.seating import FULL, LOCKED, JoinRefusal, RefusalCode
 from server.core.versions import LeftAlone
@@ -301,3 +302,31 @@ def test_a_refusal_is_read_with_its_code_and_without_one_as_0_1_wrote_it() -> No
         nonce("Ada"): JoinRefusal(RefusalCode.GAME, "the room is full"),
         nonce("Bob"): JoinRefusal(RefusalCode.GAME, "no"),
     }
+
+
+@pytest.mark.parametrize("since", [0, 30, 90])
+def test_rows_are_read_without_the_rules_that_wrote_them(since: int) -> None:
+    run = Run(100, checkpoints=(30, 90))
+    checkpoint = next((one for one in run.checkpoints if record_tick(one) == since), None)
+    view = rows_of(checkpoint, run.records[since:])
+    assert view.tick == run.match.tick
+    for table in run.match.tables:
+        name, fields = table.kind.__name__, table.kind._fields  # pyright: ignore[reportPrivateUsage]
+        assert [row.id for row in view.all(name)] == sorted(table.rows)
+        for row in view.all(name):
+            kept = table.rows[row.id]
+            assert row.owner == kept.owner
+            for field in fields:
+                assert getattr(row, field) == getattr(kept, field), (name, field)
+
+
+def test_rows_are_not_read_past_a_hole_or_damage() -> None:
+    run = Run(10)
+    with pytest.raises(JournalDamaged, match="tick 7 follows tick 5"):
+        rows_of(None, run.records[:5] + run.records[6:])
+    with pytest.raises(JournalDamaged, match="nothing says"):
+        rows_of(None, run.records[1:])
+    with pytest.raises(JournalDamaged, match="checksum"):
+        rows_of(None, [*run.records[:5], run.records[5][:-1] + b"x"])
+    with pytest.raises(JournalDamaged, match="no rows yet"):
+        rows_of(None, [])
