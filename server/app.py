@@ -23,7 +23,7 @@ from bots.wanderer import Wanderer
 from server import VERSION
 from server.config import Config
 from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock
+from server.core.ports import Chance, Clock, Watch
 from server.edge.api import Api, Site
 from server.edge.edge import Edge
 from server.edge.files import Files
@@ -119,6 +119,7 @@ class App:
         kill: Callable[[], None] | None = None,
         mistake: Callable[[], str | None] | None = None,
         stuck: Callable[[], Mapping[str, str]] = dict,
+        watch: Watch | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._config = config
@@ -142,6 +143,7 @@ class App:
             # Of a game that does not load now no room can stand open.
             standing=[one for one in config.open if one[0] in {game.name for game in games}],
             development=config.dev,
+            watch=watch,
         )
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()

@@ -18,6 +18,7 @@ from typing import Any
 from server.app import App, kill_this_process, lan_addresses, load_games, load_what_loads
 from server.config import Config
 from server.core.lobby import read_wish
+from server.core.ports import Watch
 from server.heartbeat import Heartbeat
 from server.host.clock import LoopClock
 from server.listening import adopt, say_serving
@@ -198,6 +199,7 @@ def _make_app(
         lan=lan,
         kill=kill_this_process,
         mistake=None if sources is None else lambda: sources.mistake,
+        watch=Watch(heart.marker, heart.suspicion),
         stuck=lambda: {one.room: one.reason for one in heart.kept()},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.errors import CloseCode
@@ -108,6 +108,14 @@ class Unsuspecting:
         """Refuse no game."""
         del game
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A process's ends of the watchdog: what it notes, and what it is told."""
+
+    marker: Marker = field(default_factory=Unmarked)
+    suspicion: Suspicion = field(default_factory=Unsuspecting)
 
 
 @dataclass(frozen=True, slots=True)

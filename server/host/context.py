@@ -8,7 +8,7 @@ from random import Random
 
 from server.core.lifecycle import Observer, unobserved
 from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock
+from server.core.ports import Chance, Clock, Watch
 from server.store.base import Store
 from server.store.exchange import Exchange
 
@@ -18,7 +18,8 @@ class Context:
     """`name` is this process's, unlike any other's; `rng` spreads what need not be secret.
 
     In `development` a game that raises makes its room stand still. `observer` hears of every
-    transition in the life of every room.
+    transition in the life of every room. `watch` is told for which room a game's code runs, and
+    knows which rooms hang who runs them.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Context:
     log: logging.Logger
     development: bool = False
     observer: Observer = field(default=unobserved)
+    watch: Watch = field(default_factory=Watch)

@@ -28,8 +28,10 @@ class Failover:
         self._left_alone: dict[str, str] = {}
         self._reading = asyncio.Lock()
 
-    async def take_up(self, room: RoomHandle, loaded: Loaded) -> bool:
+    async def take_up(self, room: RoomHandle, loaded: Loaded, before: str = "") -> bool:
         """Own a room from what the store has of it; False if another process was faster.
+
+        `before` names its last owner, as far as known.
 
         LeftAlone, before anything is written, where its rules are not this process's to run.
         """
@@ -40,7 +42,8 @@ class Failover:
             match = room.store.restored(loaded, development=context.development)
         inbox = await context.exchange.listen(room.id, room.receive)
         try:
-            answer = await room.store.take_over(Held(loaded.epoch, match.tick, loaded.records[-1:]))
+            held = Held(loaded.epoch, match.tick, loaded.records[-1:])
+            answer = await room.store.take_over(held, before)
             if isinstance(answer, Taken) and loaded.status is Status.ASLEEP:
                 await room.store.set_status(answer.epoch, Status.LIVE)
         except BaseException:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from server.core.census import census_of, diverges
 from server.core.journal import JournalDamaged, follow_record
 from server.core.lifecycle import Event, Life
+from server.core.lobby import RoomMeta
 from server.core.outbox import Outbox
 from server.core.ports import Census, Publication
 from server.core.post import Request, encode_letter
@@ -72,6 +73,8 @@ class Copy:
         self.epoch = epoch
         # How many owners in a row took the room and committed nothing: followers wait longer then.
         self.idle_epochs = 0
+        # The owner's name, "" as long as none was heard.
+        self.owner = ""
         self._left_alone: LeftAlone | None = None
         self._recent = deque(recent[-RECENT_RECORDS:], maxlen=RECENT_RECORDS)
 
@@ -89,6 +92,7 @@ class Copy:
         if news.epoch < self.epoch:
             return Heard.OLD
         if isinstance(news, NewEpoch):
+            self.owner = news.owner or self.owner
             if news.epoch == self.epoch:
                 return Heard.OLD
             if news.tick != self.tick:
@@ -108,6 +112,7 @@ class Copy:
         """
         if self._left_alone is not None:
             raise self._left_alone
+        self.owner = tail.owner
         for record in tail.records:
             if record.tick == self.tick + 1 and record.epoch >= self.epoch:
                 if record.epoch > self.epoch:
@@ -179,6 +184,8 @@ class Followed(Protocol):
     def id(self) -> str: ...
     @property
     def game(self) -> Game: ...
+    @property
+    def meta(self) -> RoomMeta: ...
     @property
     def life(self) -> Life: ...
     @property
@@ -361,7 +368,7 @@ class RoomFollower:
         room, copy, name = self._room, self.copy, self._context.name
         if self._inbox is None:
             self._inbox = await self._exchange.listen(room.id, room.receive)
-        answer = await self._store.take_over(copy.held())
+        answer = await self._store.take_over(copy.held(), copy.owner)
         if isinstance(answer, Tail):
             if (answer.owner, answer.tick) == (name, copy.tick) and answer.epoch > copy.epoch:
                 copy.epoch = answer.epoch
@@ -464,9 +471,16 @@ class RoomFollower:
             heard_s = detector.heard_s
             await self._clock.sleep(0)
             await self._clock.sleep(0)
-            if detector.heard_s == heard_s and not room.life.busy:
+            if self._is_suspect():
+                await self._clock.sleep(REPEAT_S)
+            elif detector.heard_s == heard_s and not room.life.busy:
                 self._context.metrics.count("silences_total")
                 room.on(Event.SILENCE)
+
+    def _is_suspect(self) -> bool:
+        """Whether this room hangs who runs it: then it is the watchdog's, and not taken over."""
+        suspicion = self._context.watch.suspicion
+        return suspicion.suspects(self._room.id) or suspicion.refuses(self._room.meta.game)
 
     def _watched(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -11,7 +11,7 @@ from typing import Any
 from server.core.lifecycle import Event, Observer, State, unobserved
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock, Listed
+from server.core.ports import Chance, Clock, Listed, Watch
 from server.host.context import Context
 from server.host.directory import Directory, meta_key
 from server.host.failover import Failover
@@ -56,12 +56,14 @@ class RoomsHost:
         standing: Sequence[tuple[str, Mapping[str, Any]]] = (),
         development: bool = False,
         observer: Observer = unobserved,
+        watch: Watch | None = None,
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
         self.name = owner
         rng = Random(chance(16))
+        about = (development, observer, watch or Watch())
         self._context = context = Context(
-            owner, store, exchange, clock, chance, rng, metrics, log, development, observer
+            owner, store, exchange, clock, chance, rng, metrics, log, *about
         )
         self._store, self._exchange = store, exchange
         self._clock, self._chance, self._log = clock, chance, log
@@ -237,6 +239,8 @@ class RoomsHost:
         """Create a room and run it here."""
         if self._draining or self._writer.failing:
             raise RemoteError(CloseCode.UNAVAILABLE, "no new rooms right now", 2000)
+        if self._context.watch.suspicion.refuses(meta.game):
+            raise RemoteError(CloseCode.UNAVAILABLE, "this game hangs; no new rooms of it", 30_000)
         if not self._takes_more():
             raise RemoteError(CloseCode.UNAVAILABLE, "no room for another room", 5000)
         name = room_id(self._chance(ROOM_ID_LENGTH))

@@ -43,6 +43,7 @@ class Placing:
         self._clock = context.clock
         self._chance = context.chance
         self._log = context.log
+        self._suspicion = context.watch.suspicion
         self._rooms = rooms
         self._reach = reach
         self._make_room = make
@@ -81,6 +82,8 @@ class Placing:
         async with self._making:
             there = {meta_key(one.meta) for one in await self._listed() if one.owner}
             for wish in self.standing:
+                if self._suspicion.refuses(wish.game):
+                    continue
                 key = kind_key(wish)
                 if key not in there and (
                     await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE

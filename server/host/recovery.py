@@ -36,6 +36,7 @@ class Recovery:
     ) -> None:
         self._rng = context.rng
         self._store = context.store
+        self._suspicion = context.watch.suspicion
         self._games = games
         self._failover = failover
         self._local = local
@@ -65,7 +66,7 @@ class Recovery:
         StoreUnavailable passes: that is no fault of the room.
         """
         room = entry.room
-        if self._passes_over(room):
+        if self._passes_over(room) or self._suspicion.suspects(room):
             return
         try:
             meta = RoomMeta.decode(entry.meta)
@@ -73,9 +74,13 @@ class Recovery:
             if game is None:
                 self._failover.leave_alone(room, f"its game {meta.game} is not served")
                 return
+            if self._suspicion.refuses(meta.game):
+                self._failover.leave_alone(room, f"its game {meta.game} hangs")
+                return
             loaded = await self._store.load(room)
             if loaded.epoch == entry.epoch:
-                await self._failover.take_up(self._local(room, meta, game), loaded)
+                handle = self._local(room, meta, game)
+                await self._failover.take_up(handle, loaded, entry.owner)
         except StoreUnavailable:
             raise
         except (LeftAlone, NoSuchRoom) as reason:

@@ -333,10 +333,13 @@ class RoomHandle:
     def tick(self) -> Append | None:
         """The room's next tick is due: what to append, if there is anything."""
         self._append = None
+        self._context.watch.marker.enter(self.id, self.meta.game, "step")
         try:
             self.on(Event.TICK_DUE)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
             self.crashed(error)
+        finally:
+            self._context.watch.marker.leave()
         append, self._append = self._append, None
         return append
 
@@ -345,6 +348,7 @@ class RoomHandle:
         owner = self.owned
         if owner is None or owner.epoch != append.epoch:
             return
+        self._context.watch.marker.enter(self.id, self.meta.game, "publish")
         try:
             if outcome is None:
                 owner.committed_until(append.tick)
@@ -354,6 +358,8 @@ class RoomHandle:
                 self._refused(outcome)
         except Exception as error:  # noqa: BLE001 - as above.
             self.crashed(error)
+        finally:
+            self._context.watch.marker.leave()
 
     async def settle(self) -> bool:
         """Wait until the store has answered for every tick; whether it is owned here still."""
@@ -539,7 +545,11 @@ class RoomHandle:
 
     def _show(self, about: object) -> None:
         assert isinstance(about, Publication)
-        self.published(about)
+        self._context.watch.marker.enter(self.id, self.meta.game, "publish")
+        try:
+            self.published(about)
+        finally:
+            self._context.watch.marker.leave()
 
     def _enter_epoch(self, about: object) -> None:
         assert self._follower is not None

@@ -81,14 +81,16 @@ class RoomStore:
         """The match that was loaded; see `restored`."""
         return restored(self._game, self._meta, loaded, development=development)
 
-    async def take_over(self, held: Held) -> Taken | Tail:
-        """Ask for the room in this process's name.
+    async def take_over(self, held: Held, before: str = "") -> Taken | Tail:
+        """Ask for the room in this process's name; `before` names the owner as far as known.
 
         After `StoreUnavailable` it may be this process's all the same. Then the next answer is a
         `Tail` whose owner is this process: asked with that epoch, the store gives the room again,
         under a newer one, and counts no crash.
         """
-        return await self._context.store.take_over(self._room, self._context.name, held)
+        context = self._context
+        blameless = context.watch.suspicion.blameless(self._room, before)
+        return await context.store.take_over(self._room, context.name, held, blameless=blameless)
 
     async def tail(self, tick: int) -> Tail:
         """What came after a tick."""

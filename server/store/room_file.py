@@ -1,7 +1,7 @@
-"""A room as one file: all a store holds of it, to be looked at elsewhere.
+r"""A room as one file: all a store holds of it, to be looked at elsewhere.
 
 ```
-file = "holdfast room\\n" | SHA-256 of the body (32 bytes) | msgpack body
+file = "holdfast room\n" | SHA-256 of the body (32 bytes) | msgpack body
 body = [format, release, exported_ms,
         [room, meta, epoch, tick, owner, status, reason, since_ms, recoveries],
         [[epoch, tick, checkpoint] ...], [[epoch, tick, record] ...]]
