@@ -11,7 +11,7 @@ from typing import Any
 from server.app import seeded_chance
 from server.core.inbox import decode_items
 from server.core.metrics import Metrics
-from server.core.ports import Publication
+from server.core.ports import Publication, Watch
 from server.core.post import Present
 from server.core.room import SeatRequest
 from server.host.clock import LoopClock
@@ -182,6 +182,7 @@ class Rig:
         seed: int = 1,
         development: bool = False,
         exchange: MemoryExchange | None = None,
+        watch: Watch | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MoodyStore()
@@ -200,6 +201,7 @@ class Rig:
             rooms_max=rooms_max,
             standing=standing,
             development=development,
+            watch=watch,
         )
 
     async def start(self) -> Rig:
