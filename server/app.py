@@ -22,6 +22,7 @@ from bots.shapes import Shapes
 from bots.wanderer import Wanderer
 from server import VERSION
 from server.config import Config
+from server.core.lifecycle import Observer, unobserved
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Watch
 from server.edge.api import Api, Site
@@ -100,7 +101,8 @@ class App:
     """A server. `chance` makes secrets and seeds; `kill` is what the page's button does.
 
     `mistake` says, in development, why a game's file as it was saved does not load, and `stuck`
-    which rooms are kept still since their game hung, and where.
+    which rooms are kept still since their game hung, and where. `observer` hears of every
+    transition in a room's life; `watch` is the watchdog's.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class App:
         mistake: Callable[[], str | None] | None = None,
         stuck: Callable[[], Mapping[str, str]] = dict,
         watch: Watch | None = None,
+        observer: Observer = unobserved,
     ) -> None:
         self.metrics = Metrics()
         self._config = config
@@ -144,6 +147,7 @@ class App:
             standing=[one for one in config.open if one[0] in {game.name for game in games}],
             development=config.dev,
             watch=watch,
+            observer=observer,
         )
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()

@@ -472,9 +472,12 @@ def table_as_markdown() -> str:
     """The states and what they mean, and every transition: a table each."""
     lines = ["| state | what it is |", "|---|---|"]
     lines += [f"| {state} | {MEANING[state]} |" for state in State]
-    lines += ["", "| state | event | next | actions |", "|---|---|---|---|"]
+    lines += ["", "| state | events | next | actions |", "|---|---|---|---|"]
     for state, pairs in TABLE.items():
-        for event, (new, actions) in pairs.items():
+        alike: dict[Transition, list[Event]] = {}
+        for event, transition in pairs.items():
+            alike.setdefault(transition, []).append(event)
+        for (new, actions), events in alike.items():
             following = "" if new is state else str(new)
-            lines.append(f"| {state} | {event} | {following} | {', '.join(actions)} |")
+            lines.append(f"| {state} | {' · '.join(events)} | {following} | {', '.join(actions)} |")
     return "\n".join(lines) + "\n"

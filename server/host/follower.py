@@ -31,7 +31,7 @@ from server.store.base import Status as StoredStatus
 from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
-from shared.limits import HISTORY_TICKS
+from shared.limits import HISTORY_TICKS, INTEGER_MAX
 from shared.match import PLAYER_TABLE, Match
 
 RECENT_RECORDS = 64
@@ -284,7 +284,9 @@ class RoomFollower:
         """
         loaded = await self._store.load()
         match = self._store.restored(loaded)
-        self._copy = Copy(match, loaded.epoch, loaded.records, first_ticks(loaded))
+        self._copy = copy = Copy(match, loaded.epoch, loaded.records, first_ticks(loaded))
+        # Beyond any tick, so that no records come along.
+        copy.owner = (await self._store.tail(INTEGER_MAX)).owner
         return loaded
 
     def have(self, copy: Copy) -> None:

@@ -316,7 +316,7 @@ class RoomHandle:
             elif self.over is None:
                 self.over = about if isinstance(about, Ending) else ENDINGS.get(event)
         for action in actions:
-            _DO[action](self, about)
+            ACTIONS[action](self, about)
 
     def crashed(self, error: BaseException) -> None:
         """A bug of ours ends the room it showed in, or this process's part in it; others go on."""
@@ -841,7 +841,7 @@ def _event_of(error: BaseException) -> Event:
             return Event.PROCESS_ENDS
 
 
-_DO: Mapping[Action, Callable[[RoomHandle, object], None]] = {
+ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {
     Action.OWN: RoomHandle._own,
     Action.FOLLOW: RoomHandle._follow,
     Action.STEP: RoomHandle._step,

@@ -79,7 +79,11 @@ class RoomStore:
 
     def restored(self, loaded: Loaded, *, development: bool = False) -> Match:
         """The match that was loaded; see `restored`."""
-        return restored(self._game, self._meta, loaded, development=development)
+        self._context.watch.marker.enter(self._room, self._meta.game, "restore")
+        try:
+            return restored(self._game, self._meta, loaded, development=development)
+        finally:
+            self._context.watch.marker.leave()
 
     async def take_over(self, held: Held, before: str = "") -> Taken | Tail:
         """Ask for the room in this process's name; `before` names the owner as far as known.

@@ -134,6 +134,7 @@ class Scene:
         await self.owner.begin()
         await self.owner.ticks(ticks)
         await self.room.open()
+        self.store.tails = 0
         return self
 
     @property
