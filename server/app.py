@@ -153,9 +153,7 @@ class App:
         self.polling = self._polling()
         network = Network(int.from_bytes(chance(8), "little")) if config.dev else None
         site = self._site(games, lan, kill if config.dev else None, network, mistake, stuck)
-        mounts = {"/client/": CLIENT}
-        mounts |= {f"/games/{g.name}/web/": g.web for g in games if g.web}
-        self.api = Api(self.host, Files(mounts), site, clock, self.metrics)
+        self.api = Api(self.host, files_of(games), site, clock, self.metrics)
         self.listener = self._listener(clock, network)
 
     async def start(
@@ -315,6 +313,11 @@ def edge_limits(config: Config) -> EdgeLimits:
         connections_max=config.connections_max,
         connections_per_address_max=config.connections_max if config.dev else per_address,
     )
+
+
+def files_of(games: Sequence[LoadedGame]) -> Files:
+    """The files a browser may ask for: the SDK's, and those of each game that has pages."""
+    return Files({"/client/": CLIENT} | {f"/games/{g.name}/web/": g.web for g in games if g.web})
 
 
 def lan_addresses(port: int) -> list[str]:
