@@ -1,7 +1,8 @@
 """The store's contract: what every backend promises, in prose and in types.
 
 A store keeps rooms. Of each room it keeps `meta` (what is needed to build it, opaque here), an
-epoch, an owner's name, a status, a journal of records, at most two checkpoints, and a result.
+epoch, an owner's name, a status, a journal of records, at most two checkpoints, and the results of
+its matches.
 
 **One owner writes.** `acquire` hands out a new epoch, and from the moment it returns every write
 of an older epoch is refused with `Fenced` by the store itself, inside the transaction that would
@@ -33,6 +34,12 @@ None is committed: it survives the death of any process that uses the store, and
 backend's setting says. Should a store behind a network come back without the end of a journal, its
 owner's next append either brings that end back, without a hole, or is refused.
 
+**What rests costs little, and not for ever.** Finding a room by its id costs the same however many
+rooms there are. What is due is kept in order of time, so `tidy` and `orphans` read what they return
+and no more. A sleeping room with a checkpoint of its last tick keeps that alone. Rooms
+asleep, closed or quarantined, and results, end after the times of `Retention`; what a live room
+needs has no end.
+
 **Whose fault.** Refusals and failures of the store are `StoreError`s. `StoreUnavailable` means that
 nothing is known to have happened: repeat the call; it works again once the cause is gone.
 `StoreCorrupt` does not go away by itself; where a backend can tell which room is damaged, the
@@ -45,7 +52,7 @@ Every backend passes the same tests: tests/server/store/test_store.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -66,6 +73,10 @@ aside whose machines die one after another, since a takeover takes three ticks.
 
 REASON_CHARS_MAX = 2_000
 """A sentence, the hook and place of a failure, and a short traceback."""
+
+
+RESULTS_MAX = 100
+"""Results a room keeps; one that plays a match a minute shows the last hour and a half."""
 
 
 class StoreUnavailable(StoreError):
@@ -99,7 +110,7 @@ class NoSuchRoom(StoreError):
 
 
 class RoomExists(StoreError):
-    """A room of this id was created before; ids are never used twice, not even after closing."""
+    """A room of this id was created before, and is there or was closed within `closed_s`."""
 
     def __init__(self, room: str) -> None:
         super().__init__(f"room {room} exists already, or existed and is closed")
@@ -115,14 +126,53 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a store keeps what no running match needs, in seconds by the store's wall clock.
+
+    `sleeping_max` bounds the sleeping rooms of the whole store.
+    """
+
+    asleep_s: float = 3600.0
+    closed_s: float = 3600.0
+    results_s: float = 7 * 86_400.0
+    quarantined_s: float = 30 * 86_400.0
+    sleeping_max: int = 10_000
+
+
+RETENTION = Retention()
+"""The defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What a `tidy` did: the sleeping rooms it closed; `asleep` is how many sleep still."""
+
+    closed: tuple[str, ...]
+    asleep: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchResult:
+    """What one match of a room came to: its number in the room, from 1, and the tick it ended."""
+
+    match: int
+    tick: int
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
-    """One tick of one room to commit; `result`, the match's outcome, is committed with it."""
+    """One tick of one room to commit; `result`, the match's outcome, is committed with it.
+
+    `match` is the number of the match that ended; 0 takes the number after the last result's.
+    """
 
     room: str
     epoch: int
     tick: int
     record: bytes
     result: bytes | None = None
+    match: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +282,46 @@ class Store(Protocol):
         """Finish what was begun and let go of the store; closing twice does nothing."""
         ...
 
-    async def create(self, room: str, meta: bytes) -> None:
-        """Create a room, live, with epoch 0 and without owner; raise `RoomExists`."""
+    async def create(self, room: str, meta: bytes, owner: str = "") -> None:
+        """Create a room, live, with epoch 0; raise `RoomExists`.
+
+        `owner` is the process that is about to acquire it: others leave the room to it.
+        """
+        ...
+
+    async def recreate(self, room: str, meta: bytes, owner: str, checkpoint: Checkpoint) -> int:
+        """Write a room that the store lost from what its owner holds; return the new epoch.
+
+        The room is live, owned, and its last tick is the checkpoint's. Raise `RoomExists` where the
+        store knows the room, or knows that it was closed.
+        """
         ...
 
     async def rooms(self) -> list[RoomEntry]:
-        """Return every room that is not closed, in the order of their ids.
+        """Return every room that is not closed, in the order of their ids: for operators.
 
         A room that alone is damaged may be listed as live and empty: its `acquire` says how.
+        """
+        ...
+
+    async def entry(self, room: str) -> RoomEntry:
+        """Return one line of that list; raise `NoSuchRoom`."""
+        ...
+
+    async def orphans(
+        self, living: Collection[str], limit: int, after: RoomEntry | None = None
+    ) -> list[RoomEntry]:
+        """Return up to `limit` live rooms whose owner is none of the `living`, by owner and id.
+
+        `after` is the last entry of the page before; the page after the last one is empty.
+        """
+        ...
+
+    async def tidy(self, limit: int) -> Tidied:
+        """End up to `limit` of each kind of thing that has outlived its `Retention`.
+
+        Sleeping rooms are closed, the longest asleep first, also while more than `sleeping_max`
+        sleep. Any process may call it, at any time.
         """
         ...
 
@@ -279,8 +361,8 @@ class Store(Protocol):
         """Commit a batch; return one outcome per entry, in order: None where it was committed.
 
         Outcomes are `NoSuchRoom`, `Fenced` and `OutOfOrder`, tried in this order, or `StoreCorrupt`
-        where the entry's room alone is damaged. The first result committed for a room stays; a
-        later one is ignored and its record is committed.
+        where the entry's room alone is damaged. Of the results of one match the first stays;
+        another is ignored and its record is committed.
         """
         ...
 
@@ -298,8 +380,9 @@ class Store(Protocol):
 
         Of the reason, the first `REASON_CHARS_MAX` characters are kept.
 
-        CLOSED drops journal and checkpoints, keeps the result and is final; closing again with the
-        same epoch does nothing.
+        CLOSED drops journal and checkpoints, keeps the results and is final; closing again with the
+        same epoch does nothing. ASLEEP drops what the newest checkpoint makes superfluous, where
+        that is of the last tick.
         """
         ...
 
@@ -310,12 +393,19 @@ class Store(Protocol):
         """
         ...
 
+    async def results_of(self, room: str) -> list[MatchResult]:
+        """Return what the room's matches came to, closed or not, in the order they ended.
+
+        The newest `RESULTS_MAX` are kept, for `results_s` after the last of them.
+        """
+        ...
+
     async def result(self, room: str) -> bytes | None:
-        """Return what the room's match came to, closed or not; None when there is no result."""
+        """Return the last of them; None when there is no result."""
         ...
 
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
-        """Return up to `limit` rooms and their results, the last committed first."""
+        """Return up to `limit` rooms and their last results, the last committed first."""
         ...
 
 
@@ -340,9 +430,18 @@ def check_held(held: Held) -> None:
 
 
 def check_limit(limit: int) -> None:
-    """Raise a `LocalError` for a negative number of results."""
+    """Raise a `LocalError` for a negative number of results or rooms."""
     if limit < 0:
-        raise LocalError(f"limit is {limit}: ask for 0 or more results")
+        raise LocalError(f"limit is {limit}: ask for 0 or more")
+
+
+def next_match(entry: Append, last: int) -> int | None:
+    """Return the number under which an entry's result is kept, after the result of match `last`.
+
+    None where the entry has no result, or its match has one already.
+    """
+    number = entry.match or last + 1
+    return number if entry.result is not None and number > last else None
 
 
 def check_batch(batch: Sequence[Append]) -> None:

@@ -6,30 +6,37 @@ as long as the object, through `close` and `open`, and not longer than the proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
 from server.store.base import (
     REASON_CHARS_MAX,
+    RESULTS_MAX,
+    RETENTION,
     Append,
     Checkpoint,
     Fenced,
     Held,
     Loaded,
+    MatchResult,
     NoSuchRoom,
     OutOfOrder,
     Record,
+    Retention,
     RoomEntry,
     RoomExists,
     Status,
     StoreUnavailable,
     Tail,
     Taken,
+    Tidied,
     check_batch,
     check_held,
     check_limit,
     check_owner,
     check_room,
+    next_match,
 )
 from server.store.succeeding import Crashes, next_epoch
 from shared.errors import StoreError
@@ -87,6 +94,12 @@ class _Room:
             missed = ()
         return Tail(self.epoch, self.tick, self.owner, self.status, missed)
 
+    def rest(self) -> None:
+        """Keep the newest checkpoint alone, where it is of the last tick."""
+        if self.checkpoints and self.checkpoints[0].tick == self.tick:
+            del self.checkpoints[1:]
+            self.records.clear()
+
     def change_hands(self, owner: str, wall_ms: int, *, blameless: bool) -> None:
         """Give the room a new epoch and this owner; count it if the one before crashed."""
         self.crashes = self.crashes.after(self.owner, owner, self.tick, blameless=blameless)
@@ -98,10 +111,14 @@ class _Room:
 class MemoryStore:
     """A `Store` in this process's memory; `wall_ms` is the clock epochs are taken from."""
 
-    def __init__(self, wall_ms: Callable[[], int]) -> None:
+    def __init__(self, wall_ms: Callable[[], int], retention: Retention = RETENTION) -> None:
         self._wall_ms = wall_ms
+        self._retention = retention
         self._rooms: dict[str, _Room] = {}
-        self._results: dict[str, bytes] = {}
+        # The rooms of each status; all but the live in the order in which they got it.
+        self._by_status: dict[Status, dict[str, None]] = {status: {} for status in Status}
+        # Rooms with results, the last committed last, and when that was.
+        self._results: dict[str, tuple[int, list[MatchResult]]] = {}
         self._is_open = False
 
     async def open(self) -> None:
@@ -114,12 +131,15 @@ class MemoryStore:
         check_room(room)
         return ""
 
-    async def create(self, room: str, meta: bytes) -> None:
-        check_room(room)
-        self._check_open()
-        if room in self._rooms:
-            raise RoomExists(room)
-        self._rooms[room] = _Room(meta)
+    async def create(self, room: str, meta: bytes, owner: str = "") -> None:
+        self._add(room, _Room(meta, owner=owner))
+
+    async def recreate(self, room: str, meta: bytes, owner: str, checkpoint: Checkpoint) -> int:
+        check_owner(owner)
+        epoch = next_epoch(checkpoint.epoch, 0, self._wall_ms())
+        kept = _Room(meta, epoch, owner, tick=checkpoint.tick, checkpoints=[checkpoint])
+        self._add(room, kept)
+        return epoch
 
     async def rooms(self) -> list[RoomEntry]:
         self._check_open()
@@ -128,6 +148,43 @@ class MemoryStore:
             for room, kept in sorted(self._rooms.items())
             if kept.status is not Status.CLOSED
         ]
+
+    async def entry(self, room: str) -> RoomEntry:
+        return self._room(room).entry(room)
+
+    async def orphans(
+        self, living: Collection[str], limit: int, after: RoomEntry | None = None
+    ) -> list[RoomEntry]:
+        check_limit(limit)
+        self._check_open()
+        start = (after.owner, after.room) if after is not None else ("", "")
+        found = sorted(
+            (self._rooms[room].owner, room)
+            for room in self._by_status[Status.LIVE]
+            if self._rooms[room].owner not in living
+        )
+        return [self._rooms[room].entry(room) for owner, room in found if (owner, room) > start][
+            :limit
+        ]
+
+    async def tidy(self, limit: int) -> Tidied:
+        check_limit(limit)
+        self._check_open()
+        kept = self._retention
+        asleep = self._by_status[Status.ASLEEP]
+        spare = len(asleep) - kept.sleeping_max
+        closed = self._due(Status.ASLEEP, kept.asleep_s, max(0, spare))[:limit]
+        for room in closed:
+            self._set(room, Status.CLOSED)
+        for room in self._due(Status.QUARANTINED, kept.quarantined_s)[:limit]:
+            self._set(room, Status.CLOSED)
+        for room in self._due(Status.CLOSED, kept.closed_s)[:limit]:
+            del self._rooms[room], self._by_status[Status.CLOSED][room]
+        old_ms = self._wall_ms() - kept.results_s * 1000
+        old = takewhile(lambda room: self._results[room][0] <= old_ms, self._results)
+        for room in list(islice(old, limit)):
+            del self._results[room]
+        return Tidied(tuple(closed), len(asleep))
 
     async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_owner(owner)
@@ -182,27 +239,29 @@ class MemoryStore:
         closed = self._rooms.get(room)
         if status is Status.CLOSED and closed and closed.status is status and closed.epoch == epoch:
             return
-        kept = self._owned(room, epoch)
-        kept.status = status
-        kept.reason, kept.since_ms = reason[:REASON_CHARS_MAX], self._wall_ms()
-        if status is Status.CLOSED:
-            kept.records.clear()
-            kept.checkpoints.clear()
+        self._owned(room, epoch)
+        self._set(room, status, reason)
 
     async def release(self, room: str, epoch: int) -> None:
         kept = self._owned(room, epoch)
         kept.owner = ""
         kept.crashes = Crashes()
 
-    async def result(self, room: str) -> bytes | None:
+    async def results_of(self, room: str) -> list[MatchResult]:
         check_room(room)
         self._check_open()
-        return self._results.get(room)
+        _, results = self._results.get(room, (0, []))
+        return list(results)
+
+    async def result(self, room: str) -> bytes | None:
+        results = await self.results_of(room)
+        return results[-1].result if results else None
 
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
         check_limit(limit)
         self._check_open()
-        return list(reversed(self._results.items()))[:limit]
+        newest_first = islice(reversed(self._results.items()), limit)
+        return [(room, results[-1].result) for room, (_, results) in newest_first]
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -221,6 +280,34 @@ class MemoryStore:
         self._fence(room, epoch, kept.epoch)
         return kept
 
+    def _add(self, room: str, made: _Room) -> None:
+        check_room(room)
+        self._check_open()
+        if room in self._rooms:
+            raise RoomExists(room)
+        self._rooms[room] = made
+        self._by_status[Status.LIVE][room] = None
+
+    def _set(self, room: str, status: Status, reason: str = "") -> None:
+        """Give a room a status, and drop what it no longer needs."""
+        kept = self._rooms[room]
+        del self._by_status[kept.status][room]
+        self._by_status[status][room] = None
+        kept.status = status
+        kept.reason, kept.since_ms = reason[:REASON_CHARS_MAX], self._wall_ms()
+        if status is Status.CLOSED:
+            kept.records.clear()
+            kept.checkpoints.clear()
+        elif status is Status.ASLEEP:
+            kept.rest()
+
+    def _due(self, status: Status, keep_s: float, spare: int = 0) -> list[str]:
+        """Rooms that have had a status for so long, and the first `spare` that have it."""
+        due_ms = self._wall_ms() - keep_s * 1000
+        numbered = enumerate(self._by_status[status])
+        due = takewhile(lambda at: at[0] < spare or self._rooms[at[1]].since_ms <= due_ms, numbered)
+        return [room for _, room in due]
+
     def _fence(self, room: str, epoch: int, epoch_now: int) -> None:
         if epoch != epoch_now:
             raise Fenced(room, epoch, epoch_now)
@@ -237,6 +324,15 @@ class MemoryStore:
             return OutOfOrder(f"room {entry.room}: tick {entry.tick} does not follow {kept.tick}")
         kept.records[entry.tick] = record
         kept.tick = entry.tick
-        if entry.result is not None:
-            self._results.setdefault(entry.room, entry.result)
+        self._keep_result(entry)
         return None
+
+    def _keep_result(self, entry: Append) -> None:
+        _, results = self._results.get(entry.room, (0, []))
+        number = next_match(entry, results[-1].match if results else 0)
+        if number is None or entry.result is None:
+            return
+        results.append(MatchResult(number, entry.tick, entry.result))
+        del results[:-RESULTS_MAX]
+        self._results.pop(entry.room, None)
+        self._results[entry.room] = self._wall_ms(), results

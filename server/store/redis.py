@@ -11,19 +11,24 @@ with `?durable=N` in its address nothing is answered before N of them have it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 
 from server.store.base import (
     REASON_CHARS_MAX,
+    RETENTION,
     Append,
+    Checkpoint,
     Held,
     Loaded,
+    MatchResult,
+    Retention,
     RoomEntry,
     Status,
     StoreUnavailable,
     Tail,
     Taken,
+    Tidied,
     check_batch,
     check_held,
     check_limit,
@@ -58,15 +63,16 @@ class RedisStore:
         wall_ms: Callable[[], int] | None = None,
         *,
         answer_s: float = ANSWER_S,
+        retention: Retention = RETENTION,
     ) -> None:
         self._address = address
         self._nodes = Nodes(address, answer_s)
         self._client = Client(self._nodes, answer_s)
-        self._rooms = RedisRooms(self._client, self.scripts, wall_ms)
-        self._journal = Journal(self._nodes, self.scripts, answer_s, self._rooms.list_result)
-        self._takeovers = Takeovers(
-            address, self.scripts, self._journal, wall_ms, self._rooms.list_result
-        )
+        self._rooms = RedisRooms(self._client, self.scripts, wall_ms, retention)
+        listed, moved = self._rooms.list_result, self._rooms.index.moved
+        results_ms = int(retention.results_s * 1000)
+        self._journal = Journal(self._nodes, self.scripts, answer_s, listed, results_ms)
+        self._takeovers = Takeovers(address, self.scripts, self._journal, wall_ms, listed, moved)
         self._is_open = False
         self._calls = _Calls()
 
@@ -89,23 +95,51 @@ class RedisStore:
             return
         self._is_open = False
         await self._calls.ended()
+        await self._rooms.index.close()
         await self._let_go()
 
     def shard(self, room: str) -> str:
         check_room(room)
         return str(self._nodes.of(self._key(room)))
 
-    async def create(self, room: str, meta: bytes) -> None:
+    async def create(self, room: str, meta: bytes, owner: str = "") -> None:
         check_room(room)
-        keys = self._key(room), self._address.key("rooms")
+        keys = self._key(room), self._address.key("owned")
         with self._call():
             await self._journal.assure(*keys)
-            await self._rooms.create(room, meta)
+            await self._rooms.create(room, meta, owner)
             await self._journal.assure(*keys)
+
+    async def recreate(self, room: str, meta: bytes, owner: str, checkpoint: Checkpoint) -> int:
+        check_room(room)
+        check_owner(owner)
+        with self._call():
+            await self._journal.assure(self._key(room))
+            epoch = await self._rooms.recreate(room, meta, owner, checkpoint)
+            self._journal.acquired(room, epoch, checkpoint.tick, owner)
+            await self._journal.assure(self._key(room))
+            return epoch
 
     async def rooms(self) -> list[RoomEntry]:
         with self._call():
             return await self._rooms.rooms()
+
+    async def entry(self, room: str) -> RoomEntry:
+        check_room(room)
+        with self._call():
+            return await self._rooms.entry(room)
+
+    async def orphans(
+        self, living: Collection[str], limit: int, after: RoomEntry | None = None
+    ) -> list[RoomEntry]:
+        check_limit(limit)
+        with self._call():
+            return await self._rooms.orphans(frozenset(living), limit, after)
+
+    async def tidy(self, limit: int) -> Tidied:
+        check_limit(limit)
+        with self._call():
+            return await self._rooms.tidy(limit)
 
     async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_room(room)
@@ -161,6 +195,13 @@ class RedisStore:
         check_room(room)
         with self._call():
             await self._rooms.release(room, epoch)
+
+    async def results_of(self, room: str) -> list[MatchResult]:
+        check_room(room)
+        with self._call():
+            found = await self._rooms.results_of(room)
+            await self._journal.assure(self._key(room))
+            return found
 
     async def result(self, room: str) -> bytes | None:
         check_room(room)

@@ -12,6 +12,7 @@ from server.store.base import (
     Checkpoint,
     Fenced,
     Loaded,
+    MatchResult,
     NoSuchRoom,
     Record,
     RoomEntry,
@@ -27,7 +28,7 @@ from shared.errors import StoreError
 
 Answer = list[object]
 
-LOADED_ITEMS = 10
+LOADED_ITEMS = 11
 OTHERWISE = b"a script answered with what it never says"
 
 
@@ -92,11 +93,41 @@ def read_entry(address: Address, room: str, answer: Answer) -> RoomEntry:
             raise damaged(address, room, OTHERWISE)
 
 
+def read_status(address: Address, room: str, answer: Answer) -> tuple[str, int]:
+    """The answer of `set_status`: the room's owner, and since when it has the status."""
+    match answer:
+        case [_, bytes(owner), bytes(since)]:
+            return owner.decode("utf-8", "replace"), int(since)
+        case _:
+            raise damaged(address, room, OTHERWISE)
+
+
+def read_release(address: Address, room: str, answer: Answer) -> tuple[Status, str]:
+    """The answer of `release` or `end`: the room's status now, and its owner before."""
+    match answer:
+        case [_, bytes(status), bytes(owner)]:
+            return _status(address, room, status), owner.decode("utf-8", "replace")
+        case _:
+            raise damaged(address, room, OTHERWISE)
+
+
+def read_results(entries: object) -> list[MatchResult]:
+    """A stream of results as redis-py gives it; what no Holdfast wrote into it is passed over."""
+    results: list[MatchResult] = []
+    for entry in entries if is_list(entries) else []:
+        match entry:
+            case [bytes(at), {b"tick": bytes(tick), b"result": bytes(result)}]:
+                results.append(MatchResult(int(at.partition(b"-")[0]), int(tick), result))
+            case _:
+                pass
+    return results
+
+
 def read_loaded(address: Address, room: str, answer: Answer) -> tuple[Loaded, int]:
     """The answer of `load` or `acquire`, and the last tick; raise `StoreCorrupt` for damage."""
     if len(answer) != LOADED_ITEMS:
         raise damaged(address, room, OTHERWISE)
-    _, meta, epoch, status, last, newest, older, entries, recoveries, _ = answer
+    _, meta, epoch, status, last, newest, older, entries, recoveries, *_ = answer
     match meta, epoch, status, last, recoveries:
         case bytes(meta), bytes(epoch), bytes(status), bytes(last), bytes(recoveries):
             pass
@@ -127,7 +158,7 @@ def read_takeover(address: Address, room: str, tick: int, answer: Answer) -> Tak
     The entries of a tail come the newest first.
     """
     match answer:
-        case [b"ok", bytes(epoch), bytes(recoveries), _]:
+        case [b"ok", bytes(epoch), bytes(recoveries), *_]:
             return Taken(int(epoch), int(recoveries))
         case [b"tail", bytes(epoch), bytes(last), bytes(owner), bytes(status), entries]:
             backwards = entries[::-1] if is_list(entries) else []
@@ -142,6 +173,12 @@ def read_takeover(address: Address, room: str, tick: int, answer: Answer) -> Tak
 def has_result(answer: Answer) -> bool:
     """Whether the room of an `acquire` or a takeover has a result, which may not be listed yet."""
     return answer[-1] == b"1"
+
+
+def owner_before(answer: Answer) -> str:
+    """Who owned the room before that acquire or takeover."""
+    before = answer[-2]
+    return before.decode("utf-8", "replace") if isinstance(before, bytes) else ""
 
 
 def _status(address: Address, room: str, status: bytes) -> Status:

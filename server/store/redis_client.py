@@ -7,7 +7,7 @@ the key, is asked again: there. Every error leaves here as one of the store's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
@@ -73,6 +73,10 @@ class Client:
     async def run(self, script: Script, room: str, *arguments: Argument) -> list[object]:
         """Run a script on a room's keys, teaching it to the Redis where it is not known yet."""
         keys = [self.address.room_key(room, name) for name in ROOM_KEYS]
+        return cast("list[object]", await self.judge(script, keys, *arguments))
+
+    async def judge(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> object:
+        """Run a script on other keys, which lie in one slot."""
         tail = (len(keys), *keys, *arguments)
 
         async def call(redis: _Redis) -> object:
@@ -81,7 +85,7 @@ class Client:
             except NoScriptError:
                 return await redis.execute_command("EVAL", script.text, *tail)
 
-        return cast("list[object]", await self._at(keys[0], call))
+        return await self._at(keys[0], call)
 
     async def command(self, name: str, key: bytes, *arguments: Argument) -> object:
         """Run one command about a key."""

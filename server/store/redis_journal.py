@@ -49,7 +49,7 @@ from server.store.redis_errors import damaged
 from server.store.redis_known import Known, KnownRooms
 from server.store.redis_node import Node
 from server.store.redis_nodes import Nodes
-from server.store.redis_scripts import Script, Scripts
+from server.store.redis_scripts import ROOM_KEYS, Script, Scripts
 from shared.errors import StoreError
 
 Outcomes = list[StoreError | None]
@@ -73,7 +73,10 @@ class _Batch:
 
 
 class Journal:
-    """The journals of all rooms; `listed` is awaited for each room whose result is committed."""
+    """The journals of all rooms; `listed` is awaited for each room whose result is committed.
+
+    `results_ms` is how long a room's results are kept after the last of them.
+    """
 
     def __init__(
         self,
@@ -81,12 +84,14 @@ class Journal:
         scripts: Scripts,
         answer_s: float,
         listed: Callable[[str], Awaitable[None]],
+        results_ms: int,
     ) -> None:
         self.rooms = KnownRooms(nodes.address)
         self._address = nodes.address
         self._nodes = nodes
         self._scripts = scripts
         self._listed = listed
+        self._results_ms = results_ms
         self._each = EachNode(nodes, lambda node: Node(node, answer_s, nodes), Node.close)
 
     async def open(self) -> None:
@@ -121,7 +126,7 @@ class Journal:
         return outcomes
 
     async def run(self, script: Script, room: str, *arguments: str | bytes | int) -> Reply:
-        """Run a script on a room's hash and journal, in line with the appends: one round trip."""
+        """Run a script on a room's keys, in line with the appends: one round trip."""
         node = self._node_of(room)
         connection = await node.connected()
         return await node.asked(connection, self._script(script, room, *arguments))
@@ -184,15 +189,17 @@ class Journal:
         return hiredis.pack_command((b"XADD", known.journal, b"NOMKSTREAM", at, b"d", entry.record))
 
     def _scripted(self, entry: Append) -> bytes:
-        result = [] if entry.result is None else [entry.result]
+        result: list[bytes | int] = []
+        if entry.result is not None:
+            result = [entry.result, entry.match, self._results_ms]
         return self._script(
             self._scripts.append, entry.room, entry.epoch, entry.tick, entry.record, *result
         )
 
     def _script(self, script: Script, room: str, *arguments: str | bytes | int) -> bytes:
         # By its text: one that Redis does not know would be judged after those behind it.
-        keys = (self._address.room_key(room, name) for name in ("room", "journal"))
-        return hiredis.pack_command((b"EVAL", script.text, 2, *keys, *arguments))
+        keys = [self._address.room_key(room, name) for name in ROOM_KEYS]
+        return hiredis.pack_command((b"EVAL", script.text, len(keys), *keys, *arguments))
 
     def _answered(self, batch: _Batch, replies: list[Reply] | StoreUnavailable) -> None:
         """Judge a batch, unless too few replicas have it."""

@@ -6,7 +6,7 @@ since the others need it.
 
 from __future__ import annotations
 
-from server.store.base import RECOVERY_TICKS
+from server.store.base import RECOVERY_TICKS, RESULTS_MAX
 
 FENCE = """
 local function fence(epoch, now)
@@ -17,6 +17,45 @@ end
 NUMBER = """
 local function number(n) return string.format('%.0f', n) end
 """
+
+CLOCK = """
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
+# Whatever rests ends by itself, even where no server lives to tidy up; whatever lives has no end.
+LASTING = """
+local function ends_in(ms)
+  for n = 1, 4 do redis.call('PEXPIRE', KEYS[n], ms) end
+end
+local function lasts()
+  for n = 1, 4 do redis.call('PERSIST', KEYS[n]) end
+end
+local function close(since, kept_ms)
+  redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
+  redis.call('HDEL', KEYS[1], 'meta', 'owner')
+  redis.call('HSET', KEYS[1], 'status', 'closed', 'reason', '', 'since', since)
+  redis.call('PEXPIRE', KEYS[1], kept_ms)
+end
+"""
+
+_RESULTS = """
+local function keep_result(result, match, tick, kept_ms)
+  local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
+  local number_last = last and tonumber(string.match(last[1], '^%d+')) or 0
+  local at = match > 0 and match or number_last + 1
+  if at <= number_last then return end
+  redis.call('XADD', KEYS[5], 'MAXLEN', RESULTS_MAX, id_of(at, 1), 'tick', tick, 'result', result)
+  redis.call('PEXPIRE', KEYS[5], kept_ms)
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'resulted', number(time[1] * 1000000 + time[2]))
+end
+"""
+
+RESULTS = f"local RESULTS_MAX = {RESULTS_MAX}{_RESULTS}"
 
 READING = """
 local function room_at(key)
@@ -55,19 +94,16 @@ local function loaded(room, last)
     redis.call('HMGET', KEYS[3], 'epoch', 'tick', 'blob'),
     redis.call('HMGET', KEYS[4], 'epoch', 'tick', 'blob'),
     redis.call('XRANGE', KEYS[2], '-', '+'), number(room.recoveries),
-    room.resulted and '1' or ''}
+    room.before or '', room.resulted and '1' or ''}
 end
 """
 
 # The entry fences every older owner's XADD from here on, whichever connection it comes by. It is
 # written first, so that a Redis without memory refuses before anything has changed.
 _HANDING = """
-local function hand_to(owner, room, last, now, blameless)
-  if not now then
-    local time = redis.call('TIME')
-    now = time[1] * 1000 + math.floor(time[2] / 1000)
-  end
-  room.epoch = math.max(room.epoch + 1, last.epoch + 1, now)
+local function hand_to(owner, room, last, wall, blameless)
+  room.before = room.owner
+  room.epoch = math.max(room.epoch + 1, last.epoch + 1, clock(wall))
   if room.owner == '' then
     room.recoveries, room.counted_at = 0, 0
   elseif room.owner == owner or blameless == '1' then
@@ -80,9 +116,10 @@ local function hand_to(owner, room, last, now, blameless)
   redis.call('XADD', KEYS[2], id_of(room.epoch, 0), 'base', number(last.tick), 'owner', owner)
   redis.call('HSET', KEYS[1], 'epoch', number(room.epoch), 'owner', owner,
     'recoveries', number(room.recoveries), 'counted_at', number(room.counted_at))
+  if room.status ~= 'live' then lasts() end
 end
 """
-HANDING = f"local TICKS = {RECOVERY_TICKS}{_HANDING}"
+HANDING = f"local TICKS = {RECOVERY_TICKS}{CLOCK}{LASTING}{_HANDING}"
 
 # Backwards from the end, in slices: whoever asks has mostly missed little of a long journal.
 TAIL = """

@@ -3,10 +3,11 @@
 Each script is about one room, whose keys are its KEYS, in this order, as many as it needs:
 ```
 room     hash    meta epoch owner status recoveries counted_at, reason and since (ms) of its status,
-                 and result resulted (microseconds) once there is one
+                 and resulted (microseconds) once there is a result
 journal  stream  <epoch>-<tick> d <record>, and per acquire <epoch>-0 base <tick> owner <name>
 newest   hash    epoch tick blob of the newest checkpoint
 older    hash    the same of the one before it
+results  stream  <match>-1 tick <tick> result <result>
 ```
 The last entry of a journal names the last tick committed: by its id or, for the entry of an
 acquire, as `base`. A script answers with a list whose first item is a word: `ok` and what was asked
@@ -20,15 +21,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha1
 
-from server.store.redis_lua import FENCE, HANDING, LOADED, NUMBER, READING, TAIL
+from server.store.redis_lua import (
+    CLOCK,
+    FENCE,
+    HANDING,
+    LASTING,
+    LOADED,
+    NUMBER,
+    READING,
+    RESULTS,
+    TAIL,
+)
 
-ROOM_KEYS = ("room", "journal", "newest", "older")
+ROOM_KEYS = ("room", "journal", "newest", "older", "results")
 
 _CREATE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return {'exists'} end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
-redis.call('HSET', KEYS[1], 'meta', ARGV[1], 'epoch', '0', 'owner', '', 'status', 'live')
+redis.call('HSET', KEYS[1], 'meta', ARGV[1], 'epoch', '0', 'owner', ARGV[2], 'status', 'live')
 return {'ok'}
+"""
+
+# Of a room that this Redis has lost, the checkpoint that its owner holds is all there is.
+_RECREATE = """
+for n = 1, 4 do
+  if redis.call('EXISTS', KEYS[n]) == 1 then return {'exists'} end
+end
+local epoch = math.max(tonumber(ARGV[3]) + 1, clock(ARGV[6]))
+redis.call('XADD', KEYS[2], id_of(epoch, 0), 'base', ARGV[4], 'owner', ARGV[2])
+redis.call('HSET', KEYS[3], 'epoch', ARGV[3], 'tick', ARGV[4], 'blob', ARGV[5])
+redis.call('HSET', KEYS[1], 'meta', ARGV[1], 'epoch', number(epoch), 'owner', ARGV[2],
+  'status', 'live')
+return {'ok', number(epoch)}
 """
 
 _ENTRY = """
@@ -53,7 +77,7 @@ local room, no = room_at(KEYS[1])
 if not room then return no end
 local last, no = last_of(KEYS[2], room)
 if not last then return no end
-hand_to(ARGV[1], room, last, tonumber(ARGV[2]), ARGV[3])
+hand_to(ARGV[1], room, last, ARGV[2], ARGV[3])
 return loaded(room, last)
 """
 
@@ -76,8 +100,9 @@ for n = at, #ARGV, 2 do
   redis.call('XADD', KEYS[2], id_of(last.epoch, last.tick), 'd', ARGV[n + 1])
 end
 room.epoch = math.max(room.epoch, held.epoch)
-hand_to(ARGV[1], room, last, tonumber(ARGV[2]), ARGV[5])
-return {'ok', number(room.epoch), number(room.recoveries), room.resulted and '1' or ''}
+hand_to(ARGV[1], room, last, ARGV[2], ARGV[5])
+return {'ok', number(room.epoch), number(room.recoveries), room.before,
+  room.resulted and '1' or ''}
 """
 
 _TAIL = """
@@ -105,10 +130,7 @@ if last.tick ~= 0 and tick ~= last.tick + 1 then
   return {'order', number(last.tick)}
 end
 redis.call('XADD', KEYS[2], id_of(room.epoch, tick), 'd', ARGV[3])
-if ARGV[4] and redis.call('HSETNX', KEYS[1], 'result', ARGV[4]) == 1 then
-  local time = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'resulted', number(time[1] * 1000000 + time[2]))
-end
+if ARGV[4] then keep_result(ARGV[4], tonumber(ARGV[5]), ARGV[2], ARGV[6]) end
 return {'ok', number(tick)}
 """
 
@@ -147,6 +169,11 @@ end
 fence_at(tick)
 if room.epoch < epoch then
   redis.call('HSET', KEYS[1], 'epoch', number(epoch), 'owner', ARGV[2])
+end
+if room.status ~= 'live' then
+  -- That it was woken is among what was lost.
+  redis.call('HSET', KEYS[1], 'status', 'live')
+  lasts()
 end
 return {'ok'}
 """
@@ -193,22 +220,37 @@ return {'ok'}
 
 _SET_STATUS = """
 local was = redis.call('HMGET', KEYS[1], 'status', 'epoch')
-if ARGV[2] == 'closed' and was[1] == 'closed' and was[2] == ARGV[1] then return {'ok'} end
+if ARGV[2] == 'closed' and was[1] == 'closed' and was[2] == ARGV[1] then
+  return {'ok', '', '0'}
+end
 local room, no = room_at(KEYS[1])
 if not room then return no end
 no = fence(tonumber(ARGV[1]), room.epoch)
 if no then return no end
-local since = ARGV[4]
-if since == '' then
-  local time = redis.call('TIME')
-  since = number(time[1] * 1000 + math.floor(time[2] / 1000))
+local since = number(clock(ARGV[4]))
+if ARGV[2] == 'closed' then
+  close(since, ARGV[5])
+  return {'ok', room.owner, since}
 end
 redis.call('HSET', KEYS[1], 'status', ARGV[2], 'reason', ARGV[3], 'since', since)
-if ARGV[2] == 'closed' then
-  redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
-  redis.call('HDEL', KEYS[1], 'meta', 'owner')
+if ARGV[2] == 'asleep' then
+  local last = last_of(KEYS[2], room)
+  if last and tonumber(redis.call('HGET', KEYS[3], 'tick') or '-1') == last.tick then
+    redis.call('UNLINK', KEYS[4])
+    redis.call('XTRIM', KEYS[2], 'MAXLEN', 1)
+  end
 end
-return {'ok'}
+if ARGV[2] == 'live' then lasts() else ends_in(ARGV[5]) end
+return {'ok', room.owner, since}
+"""
+
+# Closes a room that has the status it had when it was listed as due.
+_END = """
+local room, no = room_at(KEYS[1])
+if not room then return no end
+if room.status ~= ARGV[1] then return {'ok', room.status, room.owner} end
+close(number(clock(ARGV[2])), ARGV[3])
+return {'ok', 'closed', room.owner}
 """
 
 _RELEASE = """
@@ -217,7 +259,7 @@ if not room then return no end
 no = fence(tonumber(ARGV[1]), room.epoch)
 if no then return no end
 redis.call('HSET', KEYS[1], 'owner', '', 'recoveries', '0')
-return {'ok'}
+return {'ok', room.status, room.owner}
 """
 
 
@@ -236,6 +278,7 @@ class Scripts:
     """All scripts of the store."""
 
     create: Script
+    recreate: Script
     entry: Script
     load: Script
     acquire: Script
@@ -246,6 +289,7 @@ class Scripts:
     checkpoint: Script
     set_status: Script
     release: Script
+    end: Script
 
 
 def scripts(fence: str = FENCE) -> Scripts:
@@ -253,14 +297,16 @@ def scripts(fence: str = FENCE) -> Scripts:
     fenced = NUMBER + fence + READING
     return Scripts(
         create=Script(_CREATE),
+        recreate=Script(NUMBER, CLOCK, READING, _RECREATE),
         entry=Script(NUMBER, READING, _ENTRY),
         load=Script(NUMBER, READING, LOADED, _LOAD),
         acquire=Script(NUMBER, READING, LOADED, HANDING, _ACQUIRE),
         take_over=Script(NUMBER, READING, HANDING, TAIL, _TAKE_OVER),
         tail=Script(NUMBER, READING, TAIL, _TAIL),
-        append=Script(fenced, _APPEND),
-        repair=Script(NUMBER, READING, _REPAIR),
+        append=Script(fenced, RESULTS, _APPEND),
+        repair=Script(NUMBER, READING, LASTING, _REPAIR),
         checkpoint=Script(fenced, _CHECKPOINT),
-        set_status=Script(fenced, _SET_STATUS),
+        set_status=Script(fenced, CLOCK, LASTING, _SET_STATUS),
         release=Script(fenced, _RELEASE),
+        end=Script(NUMBER, CLOCK, READING, LASTING, _END),
     )

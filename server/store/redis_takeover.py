@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from server.store.base import Held, Tail, Taken
 from server.store.redis_address import Address
-from server.store.redis_answers import Answer, has_result, read_takeover, refused
+from server.store.redis_answers import Answer, has_result, owner_before, read_takeover, refused
 from server.store.redis_errors import damaged
 from server.store.redis_journal import Journal
 from server.store.redis_scripts import Script, Scripts
@@ -19,7 +19,10 @@ from shared.columns import is_list
 
 
 class Takeovers:
-    """`take_over` and `tail` of a `Store`; `listed` is awaited for a room that has a result."""
+    """`take_over` and `tail` of a `Store`; `listed` is awaited for a room that has a result.
+
+    `moved` hears of a room's owner before and now.
+    """
 
     def __init__(
         self,
@@ -28,12 +31,14 @@ class Takeovers:
         journal: Journal,
         wall_ms: Callable[[], int] | None,
         listed: Callable[[str], Awaitable[None]],
+        moved: Callable[[str, str, str], None],
     ) -> None:
         self._address = address
         self._scripts = scripts
         self._journal = journal
         self._wall_ms = wall_ms
         self._listed = listed
+        self._moved = moved
 
     async def take_over(
         self, room: str, owner: str, held: Held, *, blameless: bool
@@ -76,6 +81,7 @@ class Takeovers:
         found = read_takeover(self._address, room, held.tick, answer)
         if isinstance(found, Taken):
             self._journal.acquired(room, found.epoch, held.tick, owner, held.recent)
+            self._moved(room, owner_before(answer), owner)
             if has_result(answer):
                 await self._listed(room)
         return found

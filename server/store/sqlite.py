@@ -12,7 +12,7 @@ What was answered as committed survives the death of the process at any moment; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -21,14 +21,19 @@ from typing import TypeVar, TypeVarTuple
 
 from server.store.base import (
     REASON_CHARS_MAX,
+    RETENTION,
     Append,
+    Checkpoint,
     Held,
     Loaded,
+    MatchResult,
+    Retention,
     RoomEntry,
     Status,
     StoreUnavailable,
     Tail,
     Taken,
+    Tidied,
     check_batch,
     check_held,
     check_limit,
@@ -65,6 +70,7 @@ class SqliteStore:
         wall_ms: Callable[[], int],
         synchronous: Synchronous = "normal",
         *,
+        retention: Retention = RETENTION,
         pages_max: int | None = None,
         busy_s: float = 1.0,
         fold_commits: int = FOLD_COMMITS,
@@ -72,6 +78,7 @@ class SqliteStore:
         # A symbolic link and its target must meet at the same lock file.
         self._path = path.resolve()
         self._wall_ms = wall_ms
+        self._retention = retention
         self._connect = partial(open_connection, synchronous=synchronous, busy_s=busy_s)
         self._pages_max = pages_max
         self._fold_log = partial(fold_log, self._path, synchronous)
@@ -111,12 +118,35 @@ class SqliteStore:
         check_room(room)
         return ""
 
-    async def create(self, room: str, meta: bytes) -> None:
+    async def create(self, room: str, meta: bytes, owner: str = "") -> None:
         check_room(room)
-        await self._in_thread(self._opened().create, room, meta)
+        await self._in_thread(self._opened().create, room, meta, owner)
+
+    async def recreate(self, room: str, meta: bytes, owner: str, checkpoint: Checkpoint) -> int:
+        check_room(room)
+        check_owner(owner)
+        wall_ms = self._wall_ms()
+        return await self._in_thread(
+            self._opened().recreate, room, meta, owner, checkpoint, wall_ms
+        )
 
     async def rooms(self) -> list[RoomEntry]:
         return await self._in_thread(self._opened().rooms)
+
+    async def entry(self, room: str) -> RoomEntry:
+        check_room(room)
+        return await self._in_thread(self._opened().entry, room)
+
+    async def orphans(
+        self, living: Collection[str], limit: int, after: RoomEntry | None = None
+    ) -> list[RoomEntry]:
+        check_limit(limit)
+        return await self._in_thread(self._opened().orphans, frozenset(living), limit, after)
+
+    async def tidy(self, limit: int) -> Tidied:
+        check_limit(limit)
+        wall_ms = self._wall_ms()
+        return await self._in_thread(self._opened().tidy, self._retention, wall_ms, limit)
 
     async def acquire(self, room: str, owner: str, *, blameless: bool = False) -> Loaded:
         check_room(room)
@@ -169,9 +199,13 @@ class SqliteStore:
         check_room(room)
         await self._in_thread(self._opened().release, room, epoch)
 
-    async def result(self, room: str) -> bytes | None:
+    async def results_of(self, room: str) -> list[MatchResult]:
         check_room(room)
-        return await self._in_thread(self._opened().result, room)
+        return await self._in_thread(self._opened().results_of, room)
+
+    async def result(self, room: str) -> bytes | None:
+        results = await self.results_of(room)
+        return results[-1].result if results else None
 
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
         check_limit(limit)
@@ -219,7 +253,7 @@ class SqliteStore:
         waiting, self._waiting = self._waiting, []
         merged = [entry for batch, _ in waiting for entry in batch]
         loop = asyncio.get_running_loop()
-        self._commit = loop.run_in_executor(self._writer, file.append, merged)
+        self._commit = loop.run_in_executor(self._writer, file.append, merged, self._wall_ms())
         self._commit.add_done_callback(partial(self._answer, file, waiting))
 
     def _answer(

@@ -9,7 +9,7 @@ read inside the transaction that writes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,11 @@ from server.store.base import (
     Fenced,
     Held,
     Loaded,
+    MatchResult,
     NoSuchRoom,
     OutOfOrder,
     Record,
+    Retention,
     RoomEntry,
     RoomExists,
     Status,
@@ -30,20 +32,30 @@ from server.store.base import (
     StoreUnavailable,
     Tail,
     Taken,
+    Tidied,
 )
+from server.store.sqlite_retention import empty, give_back, keep_result, rest, tidy
 from server.store.succeeding import Crashes, next_epoch
 from shared.errors import LocalError, StoreError
 
 _ROOM = """
 SELECT id, epoch, status,
-       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id), 0)
+       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id),
+                (SELECT max(tick) FROM checkpoint WHERE checkpoint.room = room.id), 0)
   FROM room WHERE name = ?
 """
-_ROOMS = """
-SELECT name, meta, epoch, coalesce((SELECT max(tick) FROM journal WHERE room = room.id), 0),
+_LINE = """
+SELECT name, meta, epoch,
+       coalesce((SELECT max(tick) FROM journal WHERE journal.room = room.id),
+                (SELECT max(tick) FROM checkpoint WHERE checkpoint.room = room.id), 0),
        owner, status, reason, since_ms
-  FROM room WHERE status <> 'closed' ORDER BY name
+  FROM room
 """
+_ROOMS = f"{_LINE} WHERE status <> 'closed' ORDER BY name"
+_ENTRY = f"{_LINE} WHERE status <> 'closed' AND name = ?"
+_ORPHANS = f"{_LINE} WHERE status = 'live' AND owner = ? AND name > ? ORDER BY name LIMIT ?"
+_NEXT_OWNER = "SELECT min(owner) FROM room WHERE status = 'live' AND owner > ?"
+_FIRST_OWNER = "SELECT min(owner) FROM room WHERE status = 'live' AND owner >= ?"
 _INSERT = "INSERT INTO journal (room, tick, epoch, record) VALUES (?, ?, ?, ?)"
 _HOLDER = """
 SELECT owner, coalesce(count, 0), coalesce(counted_at, 0)
@@ -55,7 +67,13 @@ _AFTER = "SELECT epoch, tick, record FROM journal WHERE room = ? AND tick > ? OR
 _CHECKPOINTS = "SELECT epoch, tick, blob FROM checkpoint WHERE room = ? ORDER BY tick DESC LIMIT 2"
 _KEEP = "INSERT OR REPLACE INTO checkpoint (room, tick, epoch, blob) VALUES (?, ?, ?, ?)"
 _STATUS = "UPDATE room SET status = ?, reason = ?, since_ms = ? WHERE id = ?"
-_RESULT = "INSERT OR IGNORE INTO result (room, bytes) VALUES (?, ?)"
+_CREATE = "INSERT INTO room (name, meta, epoch, owner, status) VALUES (?, ?, ?, ?, 'live')"
+_RESULTS_OF = "SELECT match, tick, bytes FROM match_result WHERE room = ? ORDER BY match"
+_RESULTS = """
+SELECT room, bytes FROM match_result AS newest
+ WHERE match = (SELECT max(match) FROM match_result AS other WHERE other.room = newest.room)
+ ORDER BY n DESC LIMIT ?
+"""
 
 
 class _Row(NamedTuple):
@@ -73,28 +91,58 @@ class SqliteFile:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._db = connection
+        with translated(path):
+            count = "SELECT count(*) FROM room WHERE status = 'asleep'"
+            (self._asleep,) = connection.execute(count).fetchone()
 
     def close(self) -> None:
         """Close the connection; the last one to close folds the write-ahead log into the file."""
         self._db.close()
 
-    def create(self, room: str, meta: bytes) -> None:
+    def create(self, room: str, meta: bytes, owner: str) -> None:
         with self._transaction():
-            if self._db.execute(_ROOM, (room,)).fetchone():
-                raise RoomExists(room)
-            self._db.execute(
-                "INSERT INTO room (name, meta, epoch, owner, status) VALUES (?, ?, 0, '', 'live')",
-                (room, meta),
-            )
+            self._add(room, meta, 0, owner)
+
+    def recreate(
+        self, room: str, meta: bytes, owner: str, checkpoint: Checkpoint, wall_ms: int
+    ) -> int:
+        epoch = next_epoch(checkpoint.epoch, 0, wall_ms)
+        with self._transaction():
+            added = self._add(room, meta, epoch, owner)
+            self._db.execute(_KEEP, (added, checkpoint.tick, checkpoint.epoch, checkpoint.blob))
+        return epoch
 
     def rooms(self) -> list[RoomEntry]:
         with self._transaction("DEFERRED"):
-            return [
-                RoomEntry(room, meta, epoch, tick, owner, Status(status), reason, since_ms)
-                for room, meta, epoch, tick, owner, status, reason, since_ms in self._db.execute(
-                    _ROOMS
-                )
-            ]
+            return [_entry(line) for line in self._db.execute(_ROOMS)]
+
+    def entry(self, room: str) -> RoomEntry:
+        with self._transaction("DEFERRED"):
+            line = self._db.execute(_ENTRY, (room,)).fetchone()
+            if line is None:
+                raise NoSuchRoom(room)
+            return _entry(line)
+
+    def orphans(self, living: Set[str], limit: int, after: RoomEntry | None) -> list[RoomEntry]:
+        found: list[RoomEntry] = []
+        first, name = (after.owner, after.room) if after is not None else ("", "")
+        with self._transaction("DEFERRED"):
+            # From owner to owner by the index: the rooms of the living are not looked at.
+            (owner,) = self._db.execute(_FIRST_OWNER, (first,)).fetchone()
+            while owner is not None and len(found) < limit:
+                if owner not in living:
+                    where = (owner, name if owner == first else "", limit - len(found))
+                    found += [_entry(line) for line in self._db.execute(_ORPHANS, where)]
+                (owner,) = self._db.execute(_NEXT_OWNER, (owner,)).fetchone()
+        return found
+
+    def tidy(self, retention: Retention, wall_ms: int, limit: int) -> Tidied:
+        with self._transaction():
+            closed = tidy(self._db, retention, wall_ms, limit, self._asleep)
+        self._asleep -= len(closed)
+        with translated(self._path):
+            give_back(self._db)
+        return Tidied(tuple(closed), self._asleep)
 
     def acquire(self, room: str, owner: str, wall_ms: int, blameless: bool) -> Loaded:
         with self._transaction():
@@ -125,9 +173,9 @@ class SqliteFile:
         with self._transaction("DEFERRED"):
             return self._loaded(room, self._room(room))
 
-    def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+    def append(self, batch: Sequence[Append], wall_ms: int) -> list[StoreError | None]:
         with self._transaction():
-            return [self._append(entry) for entry in batch]
+            return [self._append(entry, wall_ms) for entry in batch]
 
     def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
         with self._transaction():
@@ -160,8 +208,10 @@ class SqliteFile:
             row = self._owned(room, epoch)
             self._db.execute(_STATUS, (status.value, reason, wall_ms, row.id))
             if status is Status.CLOSED:
-                self._db.execute("DELETE FROM journal WHERE room = ?", (row.id,))
-                self._db.execute("DELETE FROM checkpoint WHERE room = ?", (row.id,))
+                empty(self._db, row.id)
+            elif status is Status.ASLEEP:
+                rest(self._db, row.id, row.tick)
+        self._asleep += (status is Status.ASLEEP) - (row.status == Status.ASLEEP)
 
     def release(self, room: str, epoch: int) -> None:
         with self._transaction():
@@ -169,21 +219,13 @@ class SqliteFile:
             self._db.execute("UPDATE room SET owner = '' WHERE id = ?", (row.id,))
             self._db.execute("DELETE FROM recovery WHERE room = ?", (row.id,))
 
-    def result(self, room: str) -> bytes | None:
+    def results_of(self, room: str) -> list[MatchResult]:
         with self._transaction("DEFERRED"):
-            found = self._db.execute(
-                "SELECT bytes FROM result JOIN room ON room.id = result.room WHERE name = ?",
-                (room,),
-            ).fetchone()
-            return found[0] if found else None
+            return [MatchResult(*each) for each in self._db.execute(_RESULTS_OF, (room,))]
 
     def results(self, limit: int) -> list[tuple[str, bytes]]:
         with self._transaction("DEFERRED"):
-            return self._db.execute(
-                "SELECT name, bytes FROM result JOIN room ON room.id = result.room "
-                "ORDER BY result.n DESC LIMIT ?",
-                (limit,),
-            ).fetchall()
+            return self._db.execute(_RESULTS, (limit,)).fetchall()
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Generator[None, None, None]:
@@ -198,6 +240,13 @@ class SqliteFile:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _add(self, room: str, meta: bytes, epoch: int, owner: str) -> int:
+        if self._db.execute(_ROOM, (room,)).fetchone():
+            raise RoomExists(room)
+        added = self._db.execute(_CREATE, (room, meta, epoch, owner)).lastrowid
+        assert added is not None, "the insert made a row"
+        return added
 
     def _room(self, room: str) -> _Row:
         found = self._db.execute(_ROOM, (room,)).fetchone()
@@ -240,7 +289,7 @@ class SqliteFile:
         _, count, _ = self._db.execute(_HOLDER, (row.id,)).fetchone()
         return Loaded(room, meta, row.epoch, Status(row.status), checkpoints, records, count)
 
-    def _append(self, entry: Append) -> StoreError | None:
+    def _append(self, entry: Append, wall_ms: int) -> StoreError | None:
         try:
             row = self._owned(entry.room, entry.epoch)
         except StoreError as refusal:
@@ -252,8 +301,13 @@ class SqliteFile:
             return OutOfOrder(f"room {entry.room}: tick {entry.tick} does not follow {row.tick}")
         self._db.execute(_INSERT, (row.id, entry.tick, entry.epoch, entry.record))
         if entry.result is not None:
-            self._db.execute(_RESULT, (row.id, entry.result))
+            keep_result(self._db, entry, wall_ms)
         return None
+
+
+def _entry(line: tuple[str, bytes, int, int, str, str, str, int]) -> RoomEntry:
+    room, meta, epoch, tick, owner, status, reason, since_ms = line
+    return RoomEntry(room, meta, epoch, tick, owner, Status(status), reason, since_ms)
 
 
 @contextmanager

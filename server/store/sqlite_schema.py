@@ -42,14 +42,30 @@ CREATE TABLE recovery (
 _THIRD = """
 ALTER TABLE room ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE room ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE room SET since_ms = 1000 * CAST(strftime('%s', 'now') AS INTEGER);
+CREATE INDEX room_resting ON room (status, since_ms) WHERE status <> 'live';
+CREATE INDEX room_owner ON room (owner, name) WHERE status = 'live';
+CREATE TABLE match_result (
+    n INTEGER PRIMARY KEY, room TEXT NOT NULL, match INTEGER NOT NULL, tick INTEGER NOT NULL,
+    kept_ms INTEGER NOT NULL, bytes BLOB NOT NULL
+);
+CREATE UNIQUE INDEX match_result_room ON match_result (room, match);
+CREATE INDEX match_result_kept ON match_result (kept_ms);
+INSERT INTO match_result (n, room, match, tick, kept_ms, bytes)
+SELECT result.n, room.name, 1, 0, room.since_ms, result.bytes
+  FROM result JOIN room ON room.id = result.room;
+DROP TABLE result;
 """
 
 _STEPS = (_FIRST, _SECOND, _THIRD)
 
 
 def schema(version: int = FORMAT) -> str:
-    """What makes an empty file of a format."""
-    return f"PRAGMA application_id = {APPLICATION_ID};" + _after(0, version)
+    """What makes an empty file of a format; one whose end can be cut off as rooms end."""
+    return (
+        f"PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION_ID};"
+        f"{_after(0, version)}"
+    )
 
 
 def migration(version: int) -> str:

@@ -58,10 +58,10 @@ class MoodyStore(MemoryStore):
         self._mood()
         return await super().acquire(room, owner, blameless=blameless)
 
-    async def create(self, room: str, meta: bytes) -> None:
+    async def create(self, room: str, meta: bytes, owner: str = "") -> None:
         await self.answering.wait()
         self._mood()
-        await super().create(room, meta)
+        await super().create(room, meta, owner)
 
     async def checkpoint(self, room: str, epoch: int, tick: int, blob: bytes) -> None:
         self._mood()

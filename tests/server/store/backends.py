@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
-from server.store.base import Append, Store
+from server.store.base import Append, Retention, Store
 from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
@@ -90,12 +90,20 @@ class Place:
         return sha1(str(self.folder).encode(), usedforsecurity=False).hexdigest()
 
 
+RETENTION = Retention(
+    asleep_s=100.0, closed_s=50.0, results_s=300.0, quarantined_s=200.0, sleeping_max=5
+)
+"""Short by the clock that stands still; a Redis, which ends keys by its own, does not get there."""
 BACKENDS: dict[str, Callable[[Place], Store]] = {
-    "memory": lambda place: MemoryStore(place.clock),
-    "sqlite": lambda place: SqliteStore(place.folder / "a.db", place.clock),
-    "sqlite-full": lambda place: SqliteStore(place.folder / "a.db", place.clock, "full"),
-    "redis": lambda place: RedisStore(place.address(), place.clock),
-    "redis-cluster": lambda place: RedisStore(place.cluster_address(), place.clock),
+    "memory": lambda place: MemoryStore(place.clock, RETENTION),
+    "sqlite": lambda place: SqliteStore(place.folder / "a.db", place.clock, retention=RETENTION),
+    "sqlite-full": lambda place: SqliteStore(
+        place.folder / "a.db", place.clock, "full", retention=RETENTION
+    ),
+    "redis": lambda place: RedisStore(place.address(), place.clock, retention=RETENTION),
+    "redis-cluster": lambda place: RedisStore(
+        place.cluster_address(), place.clock, retention=RETENTION
+    ),
 }
 EXCHANGES: dict[str, Callable[[Place, Exchange | None], Exchange]] = {
     # What lives in a process has but one for all who are in it.

@@ -40,10 +40,10 @@ class GatedFile(SqliteFile):
     gate = threading.Event()
     batches: ClassVar[list[int]] = []
 
-    def append(self, batch: Sequence[Append]) -> list[StoreError | None]:
+    def append(self, batch: Sequence[Append], wall_ms: int) -> list[StoreError | None]:
         assert self.gate.wait(10)
         self.batches.append(len(batch))
-        return super().append(batch)
+        return super().append(batch, wall_ms)
 
 
 class GatedStore(SqliteStore):

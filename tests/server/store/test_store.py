@@ -80,6 +80,9 @@ async def test_a_malformed_room_id_is_our_bug_in_every_method(store: Store, room
         store.set_status(room, 1, Status.CLOSED),
         store.release(room, 1),
         store.result(room),
+        store.results_of(room),
+        store.entry(room),
+        store.recreate(room, META, "a", Checkpoint(1, 1, b"")),
     ]
     for call in calls:
         with pytest.raises(LocalError, match="8 to 32 characters"):
@@ -110,12 +113,17 @@ async def test_an_owner_has_a_name_and_a_limit_is_not_negative(store: Store) -> 
         await store.acquire(ROOM, "")
     with pytest.raises(LocalError, match="limit"):
         await store.results(-1)
+    with pytest.raises(LocalError, match="limit"):
+        await store.tidy(-1)
+    with pytest.raises(LocalError, match="limit"):
+        await store.orphans([], -1)
 
 
 async def test_an_unknown_room_is_named_in_every_refusal(store: Store) -> None:
     calls = [
         store.acquire(ROOM, "a"),
         store.load(ROOM),
+        store.entry(ROOM),
         store.checkpoint(ROOM, 1, 1, b""),
         store.set_status(ROOM, 1, Status.CLOSED),
         store.release(ROOM, 1),

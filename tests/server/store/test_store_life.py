@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from server.store.base import (
     REASON_CHARS_MAX,
+    RESULTS_MAX,
     Append,
     Checkpoint,
+    MatchResult,
     NoSuchRoom,
     OutOfOrder,
     RoomEntry,
@@ -15,7 +19,17 @@ from server.store.base import (
     Store,
     StoreUnavailable,
 )
-from tests.server.store.backends import META, ROOM, WallClock, committed, entry, kinds, owned, ticks
+from tests.server.store.backends import (
+    META,
+    OTHER,
+    ROOM,
+    WallClock,
+    committed,
+    entry,
+    kinds,
+    owned,
+    ticks,
+)
 
 
 async def test_the_two_newest_checkpoints_stay_and_the_journal_starts_behind_the_older(
@@ -151,9 +165,34 @@ async def test_a_result_is_committed_once_and_only_with_its_tick(store: Store) -
     assert await store.result(ROOM) is None
     assert await store.append([entry(epoch, 2, result="first")]) == [None]
     assert await store.append([entry(epoch, 2, result="first")]) == [None]
-    assert await store.append([entry(epoch, 3, result="second")]) == [None]
-    assert await store.result(ROOM) == b"first"
-    assert await ticks(store) == [1, 2, 3]
+    assert await store.results_of(ROOM) == [MatchResult(1, 2, b"first")]
+    assert await ticks(store) == [1, 2]
+
+
+async def test_each_match_of_a_room_has_a_result_of_its_own(store: Store) -> None:
+    epoch = await owned(store)
+    ends = [(1, 0, "one"), (2, 2, "two"), (3, 2, "two again"), (4, 5, "five"), (5, 0, "six")]
+    for tick, match, result in ends:
+        append = replace(entry(epoch, tick, result=result), match=match)
+        assert await store.append([append]) == [None]
+    assert await store.results_of(ROOM) == [
+        MatchResult(1, 1, b"one"),
+        MatchResult(2, 2, b"two"),
+        MatchResult(5, 4, b"five"),
+        MatchResult(6, 5, b"six"),
+    ]
+    assert await store.result(ROOM) == b"six"
+    assert await store.results(9) == [(ROOM, b"six")]
+    assert await store.results_of(OTHER) == []
+
+
+async def test_a_room_keeps_its_newest_results(store: Store) -> None:
+    epoch = await owned(store)
+    last = RESULTS_MAX + 3
+    for tick in range(1, last + 1):
+        assert await store.append([entry(epoch, tick, result=str(tick))]) == [None]
+    kept = await store.results_of(ROOM)
+    assert [each.match for each in kept] == list(range(4, last + 1))
 
 
 async def test_results_come_newest_first_up_to_a_limit(store: Store) -> None:
@@ -194,6 +233,11 @@ async def test_a_store_that_is_not_open_says_so_in_every_method(store: Store) ->
     for call in (
         store.create(ROOM, META),
         store.rooms(),
+        store.entry(ROOM),
+        store.orphans([], 1),
+        store.tidy(1),
+        store.recreate(ROOM, META, "a", Checkpoint(1, 1, b"")),
+        store.results_of(ROOM),
         store.acquire(ROOM, "a"),
         store.load(ROOM),
         store.append([entry(1, 1)]),
