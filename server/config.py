@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 
 from server import VERSION, settings
 from server.settings import Inherited, LogFormat, LogLevel, choice, quoted, seconds, whole
+from server.store.base import RETENTION, Retention
 from shared.errors import ConfigError
 from shared.limits import MESSAGE_BYTES_MAX, ROOMS_MAX, TICK_RATE_MAX
 
 T = TypeVar("T")
 
 WORKERS_MAX = 64
+YEAR_S = 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,36 @@ class Config:
         "proxies end idle requests from 30 seconds on",
     )
     rooms_max: int = setting(ROOMS_MAX, whole(1, 1_000_000), "N", "rooms owned by this process")
+    sleeping_rooms_max: int = setting(
+        RETENTION.sleeping_max,
+        whole(0, 1_000_000),
+        "N",
+        "sleeping rooms of the whole store; beyond them, the longest asleep is closed",
+    )
+    asleep_keep_s: float = setting(
+        RETENTION.asleep_s,
+        seconds(0, YEAR_S),
+        "S",
+        "how long a room that everybody left sleeps before it is closed, in seconds",
+    )
+    closed_keep_s: float = setting(
+        RETENTION.closed_s,
+        seconds(60, YEAR_S),
+        "S",
+        "how long the store remembers the id of a room that is over, in seconds",
+    )
+    results_keep_s: float = setting(
+        RETENTION.results_s,
+        seconds(60, YEAR_S),
+        "S",
+        "how long a room's results are kept after the last of them, in seconds",
+    )
+    quarantined_keep_s: float = setting(
+        RETENTION.quarantined_s,
+        seconds(60, YEAR_S),
+        "S",
+        "how long a room that failed is kept aside with its journal, in seconds",
+    )
     digest_ticks: int = setting(
         100,
         whole(0, 1_000_000),
@@ -184,6 +216,17 @@ class Config:
         "given by the supervisor",
         hidden=True,
     )
+
+    @property
+    def retention(self) -> Retention:
+        """How long the store keeps what no running match needs."""
+        return Retention(
+            asleep_s=self.asleep_keep_s,
+            closed_s=self.closed_keep_s,
+            results_s=self.results_keep_s,
+            quarantined_s=self.quarantined_keep_s,
+            sleeping_max=self.sleeping_rooms_max,
+        )
 
 
 SETTINGS: Mapping[str, Setting] = {one.name: one.metadata["setting"] for one in fields(Config)}
@@ -303,7 +346,7 @@ def explain(name: str, one: Setting) -> str:
         if isinstance(value, bool):
             default = "yes" if value else "no"
         else:
-            default = f"{value:g}" if isinstance(value, float) else str(value)
+            default = f"{value:.12g}" if isinstance(value, float) else str(value)
     variables = variable_of(name) + (f" or {one.variable_too}" if one.variable_too else "")
     return f"{one.explanation} [{variables}; default: {default}]".replace("%", "%%")
 

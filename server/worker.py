@@ -189,7 +189,7 @@ def _make_app(
     return App(
         config,
         games,
-        open_store(config.store, lambda: int(clock.wall_s() * 1000)),
+        open_store(config.store, lambda: int(clock.wall_s() * 1000), config.retention, log),
         open_exchange(config.store, clock.now, secrets.token_bytes, log),
         clock,
         secrets.token_bytes,

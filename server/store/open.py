@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from server.store.base import Store
+from server.store.base import RETENTION, Retention, Store
 from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
@@ -21,22 +21,27 @@ from shared.errors import ConfigError
 _ACCEPTED = "memory:, sqlite:PATH, sqlite:PATH?synchronous=full or redis://HOST:PORT/DB"
 
 
-def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
+def open_store(
+    url: str,
+    wall_ms: Callable[[], int],
+    retention: Retention = RETENTION,
+    log: logging.Logger | None = None,
+) -> Store:
     """Return the store that `url` names, not yet opened; raise a `ConfigError` for other texts.
 
     `memory:` forgets with the process. `sqlite:PATH` keeps a file, whose folder is created when the
     store is opened; `?synchronous=full` makes every commit survive the loss of power, `normal`
     (the default) the death of the process. `redis://[USER:PASSWORD@]HOST:PORT/DB` and `rediss://`
     (with TLS) name a Redis or Valkey, whose own clock its epochs are taken from; no error says
-    what stands before the host.
+    what stands before the host. `log` is told of a database file that vanished under the store.
     """
     if url == "memory:":
-        return MemoryStore(wall_ms)
+        return MemoryStore(wall_ms, retention)
     if url.startswith(("redis://", "rediss://")):
         from server.store.redis import RedisStore
         from server.store.redis_address import parse_address
 
-        return RedisStore(parse_address(url))
+        return RedisStore(parse_address(url), retention=retention)
     scheme, _, rest = url.partition(":")
     path, _, query = rest.partition("?")
     if scheme != "sqlite" or not path:
@@ -44,9 +49,9 @@ def open_store(url: str, wall_ms: Callable[[], int]) -> Store:
         raise ConfigError(f"store {shown!r} is not one of {_ACCEPTED}")
     match parse_qsl(query, keep_blank_values=True):
         case [] if not query:
-            return SqliteStore(Path(path), wall_ms)
+            return SqliteStore(Path(path), wall_ms, retention=retention, log=log)
         case [("synchronous", ("normal" | "full") as synchronous)]:
-            return SqliteStore(Path(path), wall_ms, synchronous)
+            return SqliteStore(Path(path), wall_ms, synchronous, retention=retention, log=log)
         case _:
             raise ConfigError(
                 f"store {url[:200]!r}: after the question mark stands synchronous=normal or "

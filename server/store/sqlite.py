@@ -12,6 +12,7 @@ What was answered as committed survives the death of the process at any moment; 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -74,11 +75,13 @@ class SqliteStore:
         pages_max: int | None = None,
         busy_s: float = 1.0,
         fold_commits: int = FOLD_COMMITS,
+        log: logging.Logger | None = None,
     ) -> None:
         # A symbolic link and its target must meet at the same lock file.
         self._path = path.resolve()
         self._wall_ms = wall_ms
         self._retention = retention
+        self._log = log or logging.getLogger(__name__)
         self._connect = partial(open_connection, synchronous=synchronous, busy_s=busy_s)
         self._pages_max = pages_max
         self._fold_log = partial(fold_log, self._path, synchronous)

@@ -75,7 +75,7 @@ def default(name: str) -> str:
         return text
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def test_the_dependencies_explained_are_those_there_are() -> None:
