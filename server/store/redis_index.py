@@ -130,6 +130,7 @@ class Index:
 
     async def rooms(self) -> list[str]:
         """Every room listed anywhere."""
+        await self.flush()
         owned = await self._client.command("ZRANGE", self._owned, 0, -1)
         names = [room for _, room in map(_parted, _words(owned))]
         for key in self._resting.values():

@@ -116,6 +116,8 @@ async def test_appends_at_once_go_out_without_waiting_for_each_other(
 ) -> None:
     async with opened(proxy.port) as store:
         epochs = {room: await owned(store, room) for room in (ROOM, OTHER)}
+        # So that the lists of rooms are written, and not in between.
+        await store.rooms()
         connections, written = proxy.connections, await calls(own, "xadd")
         proxy.answering = False
         waiting = [

@@ -303,7 +303,7 @@ async def test_what_is_dropped_leaves_the_file(path: Path) -> None:
         with closing(sqlite3.connect(path)) as other:
             return [
                 other.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-                for table in ("journal", "checkpoint", "result", "room")
+                for table in ("journal", "checkpoint", "match_result", "room")
             ]
 
     store = SqliteStore(path, WallClock())

@@ -110,7 +110,7 @@ async def test_what_a_crash_left_aside_is_made_anew(path: Path) -> None:
             rf"format 9, this one knows {FORMAT}\): update",
         ),
         (sql("PRAGMA user_version = 0"), StoreCorrupt, "format 0 was never used"),
-        (sql("DROP TABLE result"), StoreCorrupt, "tables are not those"),
+        (sql("DROP TABLE match_result"), StoreCorrupt, "tables are not those"),
         (sql("PRAGMA user_version = 1"), StoreCorrupt, "tables are not those"),
         (sql("PRAGMA application_id = 7"), StoreCorrupt, "not one of Holdfast's"),
         (foreign, StoreCorrupt, "not one of Holdfast's"),
