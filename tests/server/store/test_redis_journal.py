@@ -101,6 +101,8 @@ async def test_after_a_new_connection_every_room_is_asked_about_once(
         epochs = {room: await owned(store, room) for room in (ROOM, OTHER)}
         for tick in range(1, 4):
             await store.append([entry(epochs[room], tick, room) for room in epochs])
+        # So that the lists of rooms are written, and not in between.
+        await store.rooms()
         scripts, connections = await calls(own, "eval"), proxy.connections
         proxy.cut()
         await asyncio.sleep(0.05)
