@@ -72,6 +72,7 @@ class Bot:
         self._room = ""
         self._welcomed_s = 0.0
         self._framed_s = 0.0
+        self._rate = 1
         self._tick = 0
         self._resumed = False
         self._renewals = 0
@@ -113,6 +114,7 @@ class Bot:
         schema = self.session.schema
         assert welcome is not None
         assert schema is not None
+        self._rate = welcome.tick_rate
         if not tally.joined:
             tally.joined = True
             tally.player = welcome.player
@@ -135,11 +137,13 @@ class Bot:
         view, tally = self.session.view, self.tally
         assert view is not None
         if self._framed_s:
-            tally.gaps.add(now - self._framed_s)
+            # While nothing happens, frames are not due.
+            gap_s = max(0.0, now - self._framed_s - outcome.quiet / self._rate)
+            tally.gaps.add(gap_s)
             if self.connection.renewals > self._renewals:
-                tally.renewal_gaps.add(now - self._framed_s)
+                tally.renewal_gaps.add(gap_s)
             elif self._resumed:
-                tally.resume_gaps.add(now - self._framed_s)
+                tally.resume_gaps.add(gap_s)
         self._renewals = self.connection.renewals
         self._resumed = False
         tally.polled = tally.polled or self.connection.polling

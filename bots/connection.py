@@ -165,6 +165,14 @@ class Connection:
         """A message came on one of the session's sockets."""
         session = self._session
         line.heard_s = self._clock.now()
+        try:
+            whole = line.assembly.take(payload)
+        except ValueError as error:
+            self._trouble(CloseCode.BAD_MESSAGE, str(error))
+            return
+        if whole is None:
+            return
+        payload = whole
         if (self._next or self._old) and not self._sort(line, payload):
             return
         welcome = session.welcome

@@ -100,7 +100,7 @@ class Foresight:
             self._playback.predictions = self.predictions
         if view.tick < self._playback.newest:
             self._schedule.reset()
-        self._playback.push(view)
+        self._playback.push(view, session.still)
 
     @property
     def pending(self) -> list[Input]:

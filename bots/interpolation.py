@@ -129,17 +129,23 @@ class Playback:
         """How many rows of a kind are seen."""
         return self._shown.count(kind)
 
-    def push(self, view: View) -> None:
-        """Take the newest view; one whose tick went back forgets those after it."""
+    def push(self, view: View, still: int = 0) -> None:
+        """Take the newest view; one whose tick went back forgets those after it.
+
+        Up to the tick `still`, the view before it stayed as it was: nothing moved until then.
+        """
         history = self._history
         ahead = self._beyond > 0 and view.tick > self.newest
         guessed = self._drawings() if ahead else None
         last = history[-1]
         while history and self.newest >= view.tick:
             history.pop()
+        if history and self.newest < still < view.tick:
+            last = copy(last)
+            last.tick = still
+            history.append(last)
         history.append(view.still(last))
-        if len(history) > HISTORY_VIEWS_MAX:
-            history.pop(0)
+        del history[:-HISTORY_VIEWS_MAX]
         if guessed is None:
             return
         # The picture stays where the guess had it, and fades into where it should be.

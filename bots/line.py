@@ -6,6 +6,8 @@ import asyncio
 from enum import StrEnum
 from typing import Protocol
 
+from shared.parts import Assembly
+
 from .polling import Polls
 from .websocket import Socket
 
@@ -38,6 +40,8 @@ class Line:
         self.least_wait_s = 0.0
         # Whether a frame came on it.
         self.framed = False
+        # The parts of a frame that is on its way on it.
+        self.assembly = Assembly()
         self.over = asyncio.Event()
         # Set when a renewal on this socket succeeded or failed.
         self.settled = asyncio.Event()

@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 
 import h11
 
-from .websocket import MESSAGE_BYTES_MAX, OPEN_TIMEOUT_S, Unreachable
+from shared.limits import FRAME_BYTES_MAX, PART_BYTES
 
+from .websocket import OPEN_TIMEOUT_S, Unreachable
+
+# A poll's answer holds its frame whole, and a few short messages.
+ANSWER_BYTES_MAX = FRAME_BYTES_MAX + 16 * PART_BYTES
 # A server that holds a request for longer than proxies allow is not waited for.
 ANSWER_TIMEOUT_S = 30.0
 _READ_BYTES = 64 * 1024
@@ -94,8 +98,8 @@ class Poster:
                 status = event.status_code
             elif isinstance(event, h11.Data):
                 found += event.data
-                if len(found) > MESSAGE_BYTES_MAX:
-                    raise Unreachable(f"{self._url}: an answer beyond {MESSAGE_BYTES_MAX} bytes")
+                if len(found) > ANSWER_BYTES_MAX:
+                    raise Unreachable(f"{self._url}: an answer beyond {ANSWER_BYTES_MAX} bytes")
             elif isinstance(event, h11.EndOfMessage):
                 break
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:

@@ -21,7 +21,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
-from shared.limits import FRAME_BYTES_MAX
+from shared.limits import PART_BYTES
 from shared.messages import SUBPROTOCOL
 
 try:
@@ -33,8 +33,8 @@ except ImportError:  # A platform without the library's compiled part.
 OPEN_TIMEOUT_S = 5.0
 # A server that does not answer our close within this is not waited for.
 CLOSE_TIMEOUT_S = 1.0
-# A frame's chunks, and its head with a full list of refusals.
-MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64 * 1024
+# A part of a frame, or a WELCOME with the longest schema.
+MESSAGE_BYTES_MAX = 16 * PART_BYTES
 # An answer to the handshake is a few lines; a stranger's page is not read to its end.
 ANSWER_BYTES_MAX = 64 * 1024
 

@@ -2,6 +2,7 @@
 
 import { Code, RemoteError, TRY_AGAIN } from "./errors.js";
 import { JOIN_MS_MAX, SILENCE_MS, TIME_EVERY_MS, backoff } from "./limits.js";
+import { Parts } from "./parts.js";
 import * as messages from "./messages.js";
 
 /** @typedef {import("./session.js").Session} Session */
@@ -20,8 +21,8 @@ import * as messages from "./messages.js";
 /**
  * A socket, or `polls` in its shape; `said` once JOIN or RESUME went out on it, `framed` once a
  * frame came.
- * @typedef {{ socket: WebSocket, polls: boolean, since: number, said: boolean, framed: boolean }}
- *   Link
+ * @typedef {{ socket: WebSocket, polls: boolean, since: number, said: boolean, framed: boolean,
+ *   parts: Parts }} Link
  */
 
 const PULSE_MS = 500;
@@ -134,7 +135,8 @@ export class Connection {
    */
   #begin(socket, polls) {
     const { session, world } = this;
-    const link = { socket, polls, since: world.now(), said: false, framed: false };
+    const parts = new Parts();
+    const link = { socket, polls, since: world.now(), said: false, framed: false, parts };
     this.#opening = link;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
@@ -160,7 +162,8 @@ export class Connection {
     try {
       if (!(data instanceof ArrayBuffer))
         throw new RemoteError("a text message came; messages are binary");
-      this.#turn(link, this.session.receive(new Uint8Array(data), now, !!this.#retiring));
+      const bytes = link.parts.take(new Uint8Array(data));
+      if (bytes) this.#turn(link, this.session.receive(bytes, now, !!this.#retiring));
     } catch (error) {
       if (!(error instanceof RemoteError)) throw error;
       this.#dropAll(Code.BAD_MESSAGE);

@@ -17,9 +17,11 @@ export class Counts {
    * A frame that was applied.
    * @param {number} missed frames that were left out before it
    * @param {number} now milliseconds
+   * @param {number} [quiet_ms] in which nothing happened, so that none was due
    */
-  frame(missed, now) {
-    if (this.frames++) this.gap_ms_max = Math.max(this.gap_ms_max, now - this.heard);
+  frame(missed, now, quiet_ms = 0) {
+    const gap_ms = now - this.heard - quiet_ms;
+    if (this.frames++) this.gap_ms_max = Math.max(this.gap_ms_max, gap_ms);
     this.heard = now;
     this.frames_skipped += missed;
     const { since, bytes } = this.#second;

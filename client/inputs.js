@@ -99,9 +99,11 @@ export class Inputs {
    * progress.
    * @param {number} ack
    * @param {Refusal[]} refusals
+   * @param {number} [covered] frames that this one stands for: while nothing happens, one in a few
+   *   comes, and what was sent lately is on its way all the same
    * @returns {{ seq: number, action: number | null, reason: string }[]} those not heard before
    */
-  answered(ack, refusals) {
+  answered(ack, refusals, covered = 1) {
     const fresh = [];
     for (const [seq, index, reason] of refusals) {
       const item = this.#kept.find((kept) => kept.seq === seq);
@@ -110,7 +112,8 @@ export class Inputs {
       const asked = item.asked[index - 1];
       fresh.push({ seq, action: asked ? Number(asked.wire[0]) : null, reason });
     }
-    this.#still = this.first > ack ? this.#still + 1 : 0;
+    const stood = Math.max(1, Math.min(covered, STALLED_FRAMES / 4));
+    this.#still = this.first > ack ? this.#still + stood : 0;
     for (let item; (item = this.#kept[0]) && item.seq <= ack; this.#kept.shift()) settle(item);
     // Another page used this seat and went further; its numbers are taken.
     this.next = Math.max(this.next, ack + 1);

@@ -61,13 +61,19 @@ export class Playback extends View {
     return this.#history.at(-1)?.tick ?? 0;
   }
 
-  /** @param {View} view the newest; one whose tick went back forgets those after it */
-  push(view) {
+  /**
+   * @param {View} view the newest; one whose tick went back forgets those after it
+   * @param {number} [still] up to this tick, the view before it stayed as it was
+   */
+  push(view, still = 0) {
     const history = this.#history;
     const guessed = this.#beyond > 0 && view.tick > this.newest ? this.#drawings() : null;
     while (history.length && this.newest >= view.tick) history.pop();
+    const last = history.at(-1);
+    if (last && last.tick < still && still < view.tick)
+      history.push(new View(last.schema, last.player, still, last.tables));
     history.push(view);
-    if (history.length > HISTORY_VIEWS_MAX) history.shift();
+    while (history.length > HISTORY_VIEWS_MAX) history.shift();
     if (!guessed) return;
     // The picture stays where the guess had it, and fades into where it should be.
     this.#place(this.#shown);

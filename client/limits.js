@@ -3,8 +3,11 @@
  * wait.
  */
 
-/** The server's frames end at 1 MiB; twice that leaves room for their heads. */
-export const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+/** All that a match may hold, as a frame from nothing, put together of its parts. */
+export const MESSAGE_BYTES_MAX = 9 * 1024 * 1024;
+/** A frame above this comes in parts of so many bytes. */
+export const PART_BYTES = 64 * 1024;
+export const PARTS_MAX = MESSAGE_BYTES_MAX / PART_BYTES;
 /** The deepest message is a schema: message, schema, tables, table, fields, field. */
 export const DEPTH_MAX = 8;
 /** Rows may cost a sender one byte each and us a hundred, so they are counted too. */

@@ -15,7 +15,7 @@ import { INTEGER_MAX, REASON_CHARS_MAX, TOKEN_BYTES_MAX } from "./limits.js";
  */
 /**
  * @typedef {{ type: "frame", tick: number, base: number, committed: number, ack: number,
- *   refusals: Refusal[], dropped: Value[][], chunks: Value[] }} Frame
+ *   refusals: Refusal[], dropped: Value[][], chunks: Value[], still: number }} Frame
  */
 /** @typedef {{ type: "renew", ms: number }} Renew */
 /** @typedef {{ type: "time", sent: number, server: number, tick: number }} Time */
@@ -100,7 +100,7 @@ const READERS = {
       limits: { message, items: most, actions, unacked, rewind },
     };
   },
-  17: ([, tick, base, committed, ack, refusals, dropped, chunks]) => {
+  17: ([, tick, base, committed, ack, refusals, dropped, chunks, still]) => {
     demand(Array.isArray(chunks), "FRAME has no chunks");
     return {
       type: "frame",
@@ -115,6 +115,8 @@ const READERS = {
       ]),
       dropped: list(dropped, 2),
       chunks,
+      // Up to this tick nothing changed since the base; 0 where that is not said.
+      still: still == null ? 0 : count(still),
     };
   },
   18: ([, ms]) => ({ type: "renew", ms: number(ms) }),

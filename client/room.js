@@ -313,7 +313,7 @@ export class Room {
       if (own) own.predictions[i] = predictions.find(({ table }) => table === name);
     });
     if (view.tick < this.#playback.newest) this.#schedule.reset();
-    this.#playback.push(view);
+    this.#playback.push(view, this.#session.still);
     void this.#result(view.room);
   }
 

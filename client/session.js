@@ -4,7 +4,7 @@
  */
 
 import { Code, TRY_AGAIN, demand } from "./errors.js";
-import { MALFORMED_MAX, REPORT_FRAMES } from "./limits.js";
+import { MALFORMED_MAX, PART_BYTES, REPORT_FRAMES } from "./limits.js";
 import { Clock } from "./clock.js";
 import { Counts } from "./counts.js";
 import { Events } from "./events.js";
@@ -70,6 +70,8 @@ export class Session {
   sendEvery = 1;
   /** The tick reported as held; 0 asks for everything, while the view stands still. */
   held = 0;
+  /** The tick up to which the newest frame says that nothing had changed. */
+  still = 0;
   stats = new Counts();
   clock = new Clock(1);
   /** Told of inputs as they go, and of frames. @type {import("./prediction.js").Prediction[]} */
@@ -120,7 +122,7 @@ export class Session {
       case "welcome":
         return this.#welcome(message, now);
       case "frame":
-        return this.#frame(message, now, twice);
+        return this.#frame(message, now, twice, bytes.length > PART_BYTES);
       case "room":
         return this.#room(message, now);
       case "digest":
@@ -251,24 +253,33 @@ export class Session {
    * @param {import("./messages.js").Frame} frame
    * @param {number} now
    * @param {boolean} twice
+   * @param {boolean} long whether it came in parts
    * @returns {Turn}
    */
-  #frame(frame, now, twice) {
+  #frame(frame, now, twice, long) {
     demand(this.view && this.inputs, "a FRAME came before WELCOME");
     if (frame.base > this.held) return { do: "resume" };
     if ((frame.base || twice) && frame.tick <= this.held) return NONE;
     const { schema } = this.view;
     const dropped = readDropped(schema, frame.dropped);
     const { view, changes } = apply(this.view, frame, dropped, readChunks(schema, frame.chunks));
-    const sent = this.held ? Math.round((frame.tick - this.held) / this.sendEvery) : 1;
+    const { held, sendEvery } = this;
+    // Ticks in which nothing happened needed no frame.
+    const still = frame.base ? Math.max(held, Math.min(frame.still, frame.tick - 1)) : 0;
+    const sent = held && still ? Math.round((frame.tick - still) / sendEvery) : 1;
     const missed = Math.max(0, sent - 1);
-    this.stats.frame(missed, now);
+    this.stats.frame(missed, now, held && still ? (still - held) * this.clock.tickMs : 0);
+    this.still = still;
     if (frame.tick < this.view.tick) this.clock.reset();
     this.clock.arrived(frame.tick, now);
     this.view = view;
     this.held = frame.tick;
     this.#malformed = 0;
-    for (const { seq, action, reason } of this.inputs.answered(frame.ack, frame.refusals)) {
+    for (const { seq, action, reason } of this.inputs.answered(
+      frame.ack,
+      frame.refusals,
+      (frame.tick - held) / sendEvery,
+    )) {
       const name = action === null ? null : (schema.actions[action]?.name ?? null);
       this.news.push(["refused", { seq, action: name, reason }]);
     }
@@ -276,7 +287,8 @@ export class Session {
     predict(this, (prediction) => prediction.framed(view, pending));
     for (const change of this.#events.news(view, changes)) this.news.push(["change", change]);
     this.news.push(["frame"]);
-    this.#report(missed, now);
+    // One in parts is reported at once: it may have been long under way.
+    this.#report(long ? REPORT_FRAMES : missed, now);
     return { do: "framed" };
   }
 

@@ -27,6 +27,8 @@ class _Tick:
     tick: int
     changes: list[Change]
     refusals: list[Refusal]
+    # The newest tick up to this one that changed what a client may see.
+    changed: int
 
 
 @dataclass(slots=True)
@@ -50,11 +52,28 @@ class History:
         self._recalled: list[tuple[int, Refusal]] = []
         self._ring: deque[_Tick] = deque(maxlen=HISTORY_TICKS)
 
-    def note(self, tick: int, changes: list[Change], refusals: list[Refusal]) -> None:
-        """Remember what tick did; it follows the newest one remembered."""
+    def note(
+        self, tick: int, changes: list[Change], refusals: list[Refusal], *, shown: bool = True
+    ) -> None:
+        """Remember what tick did; it follows the newest one remembered.
+
+        `shown` says whether a client may see any of it.
+        """
+        changed = tick
         if self._ring:
-            assert tick == self._ring[-1].tick + 1, (tick, self._ring[-1].tick)
-        self._ring.append(_Tick(tick, changes, refusals))
+            newest = self._ring[-1]
+            assert tick == newest.tick + 1, (tick, newest.tick)
+            changed = tick if shown else newest.changed
+        self._ring.append(_Tick(tick, changes, refusals, changed))
+
+    def changed(self, tick: int) -> int:
+        """The newest tick up to `tick` that changed what a client may see, as far as remembered.
+
+        What is remembered counts as changed in its first tick. `tick` itself where it is before.
+        """
+        ring = self._ring
+        at = tick - ring[0].tick if ring else -1
+        return ring[at].changed if 0 <= at < len(ring) else tick
 
     @property
     def newest(self) -> list[Change]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 # A message holds one second of inputs with actions; a JOIN with every option stays below 2 KiB.
 MESSAGE_BYTES_MAX = 16 * 1024
-# A snapshot of 20,000 rows of 40 bytes; larger rooms want interest management.
-FRAME_BYTES_MAX = 1024 * 1024
-# A checkpoint may hold what frames may, the hidden columns, and the refusals of the ring.
-CHECKPOINT_BYTES_MAX = 8 * 1024 * 1024
+# A longer frame goes in parts, so that no client's snapshot fills its socket's buffer at once.
+PART_BYTES = 64 * 1024
+# What a match may hold, as a checkpoint encodes it: 20,000 rows of 8 f64 five times over. Larger
+# worlds want several rooms: each takeover, and each newcomer, reads all of it.
+MATCH_BYTES_MAX = 8 * 1024 * 1024
+# A frame from nothing holds what a match may, and names rows that left a view and refusals.
+FRAME_BYTES_MAX = MATCH_BYTES_MAX + 1024 * 1024
 
 # Bit operations in JavaScript are 32 bits wide and signed, so a mask keeps to 31.
 MASK_BITS_MAX = 31
@@ -39,6 +42,9 @@ JOURNAL_LAG_TICKS_MAX = 1024
 TICK_RATE_MAX = 128
 # Ticks made up for after a stall; what lies before is over, not caught up.
 CATCH_UP_TICKS_MAX = 3
+# While nothing changes for a client, its frames come this far apart. A client that draws in the
+# past goes on for 200 ms without one, and takes samples for 500 ms.
+QUIET_S = 0.2
 # A reader this many ticks behind is skipped until it catches up.
 BEHIND_TICKS_MAX = 20
 # A write buffer above this holds several frames already; the next frame covers them.
@@ -97,8 +103,10 @@ NONCE_BYTES = 16
 TOKEN_BYTES_MAX = 128
 
 SEATS_MAX = 1000
-# Rows of one class in one room; a snapshot of more would not fit a frame.
+# Rows of one class in one room: what a game's loop over them may cost within a tick.
 ROWS_MAX = 20_000
+# Rows of all classes of a match; a client refuses a view of more.
+MATCH_ROWS_MAX = 65_536
 ROOMS_MAX = 1000
 
 assert TYPED_COLUMN_ROWS_MIN > 1
@@ -108,7 +116,10 @@ assert INPUT_ITEMS_MAX <= UNACKED_INPUTS_MAX <= INBOX_ITEMS_MAX
 assert UNACKED_INPUTS_MAX <= INPUT_ITEMS_BURST
 assert BEHIND_TICKS_MAX < HISTORY_TICKS, "a skipped reader must still find its baseline"
 assert CATCH_UP_TICKS_MAX < BEHIND_TICKS_MAX
-assert MESSAGE_BYTES_MAX <= WRITE_GATE_BYTES <= FRAME_BYTES_MAX <= CHECKPOINT_BYTES_MAX
+assert MESSAGE_BYTES_MAX <= WRITE_GATE_BYTES
+assert PART_BYTES <= WRITE_GATE_BYTES, "a buffer holds the gate and one part at most"
+assert MATCH_BYTES_MAX < FRAME_BYTES_MAX
+assert ROWS_MAX <= MATCH_ROWS_MAX
 assert INPUT_ITEMS_PER_S > TICK_RATE_MAX, "one input a tick must be allowed at any tick rate"
 assert MESSAGES_PER_S > TICK_RATE_MAX
 assert POLL_LINGER_S < TOO_SLOW_S, "who polls no more is gone before being called slow"

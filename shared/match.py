@@ -58,6 +58,12 @@ class Commit:
     refusals: tuple[Refusal, ...] = ()
     written: list[Any] | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether the tick changed nothing and refused nothing."""
+        changed = self.public.count or self.owners or self.server.count
+        return not (changed or self.refusals or self.written)
+
 
 class Match:
     """Rows by table, the tick, and chance. A game reads and writes it only inside its hooks."""
@@ -325,7 +331,8 @@ class Match:
             self._past.begin(tick)
 
     def _note(self, changes: list[Change], refusals: list[Refusal]) -> None:
-        self.history.note(self.tick, changes, refusals)
+        shown = any(change.shown(self.tables[change.table].kind) for change in changes)
+        self.history.note(self.tick, changes, refusals, shown=shown)
         if self._past is not None:
             self._past.note(self.tick, changes)
 

@@ -17,9 +17,11 @@ from .columns import is_list, short
 from .match import Chunks
 
 SUBPROTOCOL = "holdfast.1"
+# A client takes no frame in more parts than this.
+PARTS_MAX = -(-limits.FRAME_BYTES_MAX // limits.PART_BYTES)
 
 JOIN, RESUME, INPUT, TIME, LEAVE = 1, 2, 3, 4, 5
-WELCOME, FRAME, RENEW, TIME_ANSWER, ROOM, DIGEST, CLOSE = 16, 17, 18, 19, 20, 21, 22
+WELCOME, FRAME, RENEW, TIME_ANSWER, ROOM, DIGEST, CLOSE, PART = 16, 17, 18, 19, 20, 21, 22, 23
 
 
 class Role(IntEnum):
@@ -142,7 +144,7 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One delta of a view, decoded."""
+    """One delta of a view, decoded; nothing changed from `base` up to the tick `still`, if any."""
 
     tick: int
     base: int
@@ -151,6 +153,7 @@ class Frame:
     refusals: list[tuple[int, int, str]] | None
     dropped: list[Any] | None
     chunks: list[Any]
+    still: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +219,21 @@ class Close:
         return pack([CLOSE, self.code, self.reason, self.retry_after_ms])
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a FRAME that is too long for one message; `parts.py` puts them together."""
+
+    index: int
+    count: int
+    data: bytes
+
+    def encode(self) -> bytes:
+        """The message's bytes."""
+        return pack([PART, self.index, self.count, self.data])
+
+
 ToServer = Join | Resume | InputMessage | Time | Leave
-ToClient = Welcome | Frame | Renew | TimeAnswer | RoomStatus | Digest | Close
+ToClient = Welcome | Frame | Renew | TimeAnswer | RoomStatus | Digest | Close | Part
 
 
 def frame_bytes(
@@ -240,13 +256,10 @@ def decode_from_server(payload: bytes) -> ToClient | None:
     """One message to a client, None for a type of a later version; ValueError if malformed."""
     message: Any = unpack_stored(payload)
     match message:
-        case [17, int(tick), int(base), int(committed), int(ack), refusals, dropped, list(), *_]:
+        case [17, int(tick), int(base), int(), int(), _, _, list(), *more]:
             if not 0 <= base <= tick:
                 raise ValueError(f"a FRAME of tick {tick} from tick {base}")
-            told = None if refusals is None else _refusals(refusals)
-            if not (dropped is None or is_list(dropped)):
-                raise ValueError("a FRAME's dropped rows are an array or nil")
-            return Frame(tick, base, committed, ack, told, dropped, message[7])
+            return _frame(message, more[0] if more else None)
         case [16, bytes(), str(), int(), int(), int(rate), int(every), _, list(), *_]:
             if rate < 1 or every < 1:
                 raise ValueError(f"a WELCOME with {rate} ticks a second, {every} between frames")
@@ -261,10 +274,22 @@ def decode_from_server(payload: bytes) -> ToClient | None:
             return Renew(deadline_ms)
         case [22, int(), str(), int() | None, *_]:
             return Close(*message[1:4])
-        case [int(number), *_] if number > CLOSE:
+        case [23, int(index), int(count), bytes(data), *_] if 0 <= index < count <= PARTS_MAX:
+            return Part(index, count, data)
+        case [int(number), *_] if number > PART:
             return None
         case _:
             raise ValueError(f"not a message: {short(message)}")
+
+
+def _frame(message: Any, still: Any) -> Frame:
+    tick, base, committed, ack, refusals, dropped, chunks = message[1:8]
+    if not (dropped is None or is_list(dropped)):
+        raise ValueError("a FRAME's dropped rows are an array or nil")
+    if still is not None and not (type(still) is int and base <= still < tick):
+        raise ValueError(f"a FRAME of tick {tick} from tick {base}, as it was until {short(still)}")
+    told = None if refusals is None else _refusals(refusals)
+    return Frame(tick, base, committed, ack, told, dropped, chunks, still)
 
 
 def _refusals(told: Any) -> list[tuple[int, int, str]]:

@@ -15,14 +15,16 @@ from .messages import InputMessage
 class ServerSession:
     """What an edge remembers of one connection of a session.
 
-    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported, `began`
-    the seq before the first that the client held when it came. A session
+    `base` is the tick of the last frame sent (0: none), `held` the newest tick reported, `ack` the
+    one last sent (-1: none), `began` the seq before the first that the client held when it came.
+    `quiet` counts the ticks since `held` that needed no frame. A session
     that `renews` another may begin above `posted`: what lies between was acknowledged meanwhile, on
     the connection that it renews. To one that `resumed`, frames may have come by another process
     which is a little ahead: what it holds of them does not count as held here.
     """
 
     __slots__ = (
+        "ack",
         "base",
         "began",
         "first_tick",
@@ -30,6 +32,7 @@ class ServerSession:
         "known",
         "player",
         "posted",
+        "quiet",
         "renews",
         "resumed",
         "trouble_since",
@@ -39,6 +42,8 @@ class ServerSession:
         self.player = player
         self.base = base
         self.held = base
+        self.ack = -1
+        self.quiet = 0
         self.posted = self.began = max(applied, first_seq - 1)
         self.first_tick = tick
         self.renews = False
@@ -56,6 +61,8 @@ class ServerSession:
                 )
             held = tick
         self.held = max(self.held, held)
+        if held >= self.base:
+            self.quiet = 0
         fresh: list[Any] = []
         for item in message.items:
             seq = item.seq
@@ -79,8 +86,9 @@ class ServerSession:
         posted may be lost with its owner and is taken again; the room drops what it has.
         """
         if base != self.base:
-            self.base, self.known = base, None
+            self.base, self.known, self.ack = base, None, -1
         self.held = held
+        self.quiet = 0
         self.first_tick = tick
         self.began = max(self.began, first_seq - 1)
         self.posted = first_seq - 1 if moved else max(self.posted, first_seq - 1)
@@ -93,7 +101,7 @@ class ServerSession:
         """
         most = BEHIND_TICKS_MAX * send_every
         if buffered <= WRITE_GATE_BYTES and (
-            tick - self.held < most or tick - self.first_tick < most
+            tick - self.held - self.quiet < most or tick - self.first_tick < most
         ):
             self.trouble_since = None
             return True

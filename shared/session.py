@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import TRY_AGAIN, CloseCode
 from .inputs import Action, Input
-from .limits import INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
+from .limits import INPUT_ITEMS_MAX, PART_BYTES, UNACKED_INPUTS_MAX
 from .messages import (
     Close,
     Digest,
@@ -80,6 +80,8 @@ class Outcome:
     frame: Frame | None = None
     changes: Changes | None = None
     refusals: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+    # Ticks before the frame's in which nothing happened, so that none came.
+    quiet: int = 0
     time: TimeAnswer | None = None
     renew_ms: int | None = None
     closed: Close | None = None
@@ -98,6 +100,8 @@ class ClientSession:
         self.status = Status.LIVE
         self.closed: Close | None = None
         self.ack = 0
+        # The tick up to which the newest frame says that nothing had changed.
+        self.still = 0
         self._join = join
         self._schema: Any = None
         self._outdated: list[tuple[int, int, str]] = []
@@ -203,7 +207,7 @@ class ClientSession:
         self.stats.bytes += len(payload)
         match message:
             case Frame():
-                return self._frame(message)
+                return self._frame(message, len(payload))
             case Welcome():
                 return self._welcomed(message)
             case Digest():
@@ -251,7 +255,7 @@ class ClientSession:
             self._outdated += [(item.seq, part, "the game changed") for part in parts]
             self._unacked[at] = InputItem(item.seq, None)
 
-    def _frame(self, frame: Frame) -> Outcome:
+    def _frame(self, frame: Frame, size: int) -> Outcome:
         view = self.view
         if view is None:
             raise ValueError("a FRAME before WELCOME")
@@ -264,15 +268,19 @@ class ClientSession:
         self._resync = False
         self.stats.frames += 1
         every = self.welcome.send_every if self.welcome else 1
-        if held and frame.base:
-            self.stats.frames_skipped += max(0, (frame.tick - held) // every - 1)
+        # Ticks in which nothing happened needed no frame.
+        self.still = max(held, frame.still or 0) if frame.base else 0
+        covered = max(1, (frame.tick - self.still) // every) if frame.base else 1
+        self.stats.frames_skipped += covered - 1
         refusals = self._outdated + self._refusals(frame)
         self._outdated = []
-        self._acked(frame.ack)
-        self._since_report += max(1, (frame.tick - held) // every) if held else 1
+        self._acked(frame.ack, max(1, (frame.tick - held) // every))
+        # One in parts is reported at once: it may have been long under way.
+        self._since_report += REPORT_FRAMES if size > PART_BYTES else covered
         if self._since_report >= REPORT_FRAMES:
             self._send([])
-        return Outcome(framed=True, frame=frame, changes=changes, refusals=refusals)
+        quiet = max(0, self.still - held) if frame.base else 0
+        return Outcome(framed=True, frame=frame, changes=changes, refusals=refusals, quiet=quiet)
 
     def _refusals(self, frame: Frame) -> list[tuple[int, int, str]]:
         """Refusals of items not settled before; a frame may tell old ones again."""
@@ -281,7 +289,11 @@ class ClientSession:
         self.stats.inputs_skipped += sum(1 for _, part, _ in fresh if not part)
         return fresh
 
-    def _acked(self, ack: int) -> None:
+    def _acked(self, ack: int, ticks: int) -> None:
+        """Let go of what is acknowledged; what is not for 20 frames, or as many ticks, is repeated.
+
+        A frame that covers many ticks counts as a few: what was sent lately is on its way.
+        """
         if ack > self.ack:
             self.ack = ack
             self._standing = 0
@@ -289,7 +301,7 @@ class ClientSession:
                 self._unacked.popleft()
                 self.stats.inputs_acked += 1
         elif self._unacked:
-            self._standing += 1
+            self._standing += min(ticks, STANDSTILL_FRAMES // 4)
             if self._standing >= STANDSTILL_FRAMES:
                 self._repeat()
 

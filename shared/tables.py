@@ -27,6 +27,11 @@ class Change:
     owners: dict[int, bytes] = field(default_factory=dict[int, bytes])
     server: bytes | None = None
 
+    def shown(self, kind: type[Entity]) -> bool:
+        """Whether any client may see some of it; `kind` is the class of the table's rows."""
+        seen = kind._masks[PUBLIC] | kind._masks[OWNED]
+        return bool(self.gone) or any(mask & seen for mask, _ in self.masks)
+
 
 class Table:
     """Rows of one class; ids come from the match."""

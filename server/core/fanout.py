@@ -6,11 +6,13 @@ baseline, and to the owner's own. Where a game hides rows, each session's view i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from shared.chunks import Rows, array_head, by_mask, pack
 from shared.digest import Layout, owned_digest, public_digest
 from shared.history import Merged
+from shared.limits import PART_BYTES
 from shared.match import NOTHING, PLAYER_TABLE, ROOM_TABLE, Chunks, Commit, Match
 from shared.messages import FRAME
 from shared.session import ServerSession
@@ -24,6 +26,7 @@ class Fanout:
     """
 
     __slots__ = (
+        "_changed",
         "_commit",
         "_committed",
         "_crc",
@@ -32,6 +35,8 @@ class Fanout:
         "_match",
         "_plain",
         "_players",
+        "_still",
+        "_whole",
     )
 
     def __init__(self, match: Match, commit: Commit, committed: int | None = None) -> None:
@@ -39,23 +44,37 @@ class Fanout:
         self._match = match
         self._commit = commit
         self._committed = commit.tick if committed is None else committed
+        # The last tick before this one for which frames left: up to it, nothing a client may see
+        # changed since `_changed`.
+        self._still = commit.tick - match.game.send_every
+        self._changed = match.history.changed(self._still)
+        # From this tick on, the tick's own chunks are the whole delta.
+        self._whole = match.history.changed(commit.tick - 1)
         self._deltas: dict[int, Chunks] = {}
         self._heads: dict[int, bytes] = {}
         self._crc: int | None = None
-        self._players: dict[int, Any] = dict(match.tables[PLAYER_TABLE].rows)
-        # What follows the ack in the usual frame: the whole tick, for somebody who has the last.
+        self._players: dict[int, Any] = match.tables[PLAYER_TABLE].rows
+        # What follows the ack in the usual frame: the whole tick, for a session that has the last.
         self._plain: bytes | None = None
         if not (match.game.hides or match.has_owned_columns or commit.refusals):
             self._plain = b"\xc0\xc0" + array_head(commit.public.count) + commit.public.data
 
     def frame(self, session: ServerSession) -> bytes:
         """The FRAME that brings a session to this tick; the session's base moves here."""
+        return b"".join(self.pieces(session))
+
+    def pieces(self, session: ServerSession) -> Sequence[bytes]:
+        """The same in one piece, or, above `PART_BYTES`, in pieces shared by several frames."""
         match, tick = self._match, self._commit.tick
         row = self._players.get(session.player)
-        ack = pack(row.input_seq) if row is not None else b"\x00"
+        session.ack = row.input_seq if row is not None else 0
+        ack = pack(session.ack)
         if self._plain is not None and session.base == tick - 1 and tick > 1:
             session.base = tick
-            return self._head(tick - 1) + ack + self._plain
+            plain = self._head(tick - 1) + ack + self._plain
+            if len(plain) <= PART_BYTES:
+                return (plain,)
+            return (self._head(tick - 1), ack, self._plain)
         if session.base != tick - 1 and not match.history.reaches(session.base):
             session.base = 0
         parts: tuple[Chunks, ...]
@@ -68,16 +87,26 @@ class Fanout:
         session.base = tick
         count = sum(part.count for part in parts)
         rest = b"\xc0\xc0" if not refusals and not dropped else pack(refusals) + pack(dropped)
-        return b"".join(
-            [self._head(base), ack, rest, array_head(count), *(part.data for part in parts)]
-        )
+        still = b""
+        if self._unchanged_since(base):
+            still = pack(self._still)
+            session.quiet += self._still - base
+        head = self._head(base) + ack + rest + array_head(count)
+        pieces = (head, *(part.data for part in parts), still)
+        return pieces if sum(map(len, pieces)) > PART_BYTES else (b"".join(pieces),)
+
+    def _unchanged_since(self, base: int) -> bool:
+        """Whether the ticks after `base` needed no frame, up to the last that could have one."""
+        return self._changed <= base < self._still
 
     def _head(self, base: int) -> bytes:
         head = self._heads.get(base)
         if head is None:
             tick = self._commit.tick
-            # Packed as an array of 4; the whole is one of 8.
-            head = self._heads[base] = b"\x98" + pack((FRAME, tick, base, self._committed))[1:]
+            # Packed as an array of 4; the whole is one of 8, or of 9 where it says `still`.
+            length = b"\x99" if self._unchanged_since(base) else b"\x98"
+            packed = pack((FRAME, tick, base, self._committed))
+            head = self._heads[base] = length + packed[1:]
         return head
 
     def digest(self, session: ServerSession) -> int:
@@ -100,7 +129,7 @@ class Fanout:
 
     def _shared_view(self, session: ServerSession) -> tuple[Chunks, Chunks]:
         base, commit = session.base, self._commit
-        if base and base == commit.tick - 1:
+        if base and self._whole <= base < commit.tick:
             # The columns of rows that belong to nobody (0) are not a spectator's (0) to see.
             mine = commit.owners.get(session.player, NOTHING) if session.player else NOTHING
             return commit.public, mine

@@ -20,6 +20,7 @@ from shared.history import Refusal
 from shared.inputs import Input
 from shared.match import PLAYER_TABLE, ROOM_TABLE, Commit, Match
 
+from .capacity import Capacity
 from .hooks import HookFailed, OutOfMemory, cut, defined_at, reason_of, returned
 from .inbox import Inbox, Item
 from .seating import FULL, LOCKED, JoinRefusal, RefusalCode, SeatRequest
@@ -71,6 +72,7 @@ class Room:
         self._resumed: dict[int, int] = {}
         self._inboxes: dict[int, Inbox] = {}
         self._taken = TickInputs()
+        self._capacity = Capacity()
         self._bots_refused: tuple[float, int] | None = None
         self._bots_most: float = math.inf
         # The last match whose result is journaled.
@@ -245,6 +247,7 @@ class Room:
     ) -> Step:
         try:
             commit = self.match.commit(refusals)
+            self._capacity.check(self.match, commit)
             room = next(iter(self.match.all(self.game.room)), None)
             if room is None:
                 raise GameError("the room's own row was despawned; the match cannot do without")

@@ -6,7 +6,7 @@ Every way a client can go wrong ends in one place, `message`, with a CLOSE that 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from shared.messages import (
     TimeAnswer,
     ToServer,
 )
+from shared.parts import cut
 from shared.session import ServerSession
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ class Connection:
     polling = False
 
     __slots__ = (
+        "_digest",
         "_edge",
         "_follower",
         "_items",
         "_messages",
+        "_parts",
         "_peer",
         "_proven",
         "_seat",
@@ -75,6 +78,9 @@ class Connection:
         self._session: ServerSession | None = None
         self._seat: Seat | None = None
         self._proven = False
+        # A long frame under way: its parts not written yet, and the DIGEST that follows them.
+        self._parts: Iterator[bytes] | None = None
+        self._digest: bytes | None = None
         self.renewing = False
         now = edge.clock.now
         self._messages = Budget(limits.MESSAGES_PER_S, limits.MESSAGES_BURST, now)
@@ -100,6 +106,7 @@ class Connection:
     def closed(self, code: int, reason: str) -> None:
         """The socket is gone; the seat, if any, is kept."""
         self._state = State.ENDED
+        self._parts = None
         self._timer.cancel()
         if self._follower is not None:
             self._follower.leave(self)
@@ -133,9 +140,32 @@ class Connection:
         """Send one message."""
         self._peer.send(payload)
 
+    def send_long(self, frame: Sequence[bytes], digest: bytes | None) -> None:
+        """Send a FRAME in parts, as many at a time as the gate lets through."""
+        assert self._parts is None, "no frame is due while a long one is under way"
+        if self._state is not State.ENDED:
+            self._parts = cut(frame)
+            self._digest = digest
+            self.writable()
+
+    def writable(self) -> None:
+        """The peer has read some of what waited: go on with the long frame under way."""
+        while self._parts is not None and self._peer.buffered() <= limits.WRITE_GATE_BYTES:
+            part = next(self._parts, None)
+            if part is None:
+                self._parts = None
+                if self._digest is not None:
+                    self.send(self._digest)
+            else:
+                self.send(part)
+                if self._session is not None:
+                    # Whoever reads parts is not gone, however long the whole takes.
+                    self._session.trouble_since = None
+
     def buffered(self) -> int:
-        """Bytes waiting to be sent."""
-        return self._peer.buffered()
+        """Bytes waiting to be sent; above the gate while a long frame is under way."""
+        waiting = self._peer.buffered()
+        return waiting if self._parts is None else max(waiting, limits.WRITE_GATE_BYTES + 1)
 
     def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:
         """Say CLOSE and begin the closing handshake; saying it twice does nothing."""
@@ -144,6 +174,7 @@ class Connection:
         self._state = State.ENDED
         if retry_after_ms is None and code in TRY_AGAIN:
             retry_after_ms = 0
+        self._parts = None
         reason = reason[: limits.REASON_CHARS_MAX]
         self._peer.send(Close(code, reason, retry_after_ms).encode())
         self._peer.close(code, reason)

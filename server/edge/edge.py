@@ -15,7 +15,7 @@ from server.edge.connection import Connection
 from server.edge.follower import RoomFollower
 from server.edge.handshake import RequestHead
 from server.edge.websocket import Peer
-from shared.limits import ACTIONS_PER_ITEM_MAX, INPUT_ITEMS_MAX, UNACKED_INPUTS_MAX
+from shared.limits import ACTIONS_PER_ITEM_MAX, INPUT_ITEMS_MAX, QUIET_S, UNACKED_INPUTS_MAX
 from shared.messages import Welcome
 from shared.schema import describe
 
@@ -31,6 +31,7 @@ class Edge:
     """Makes connections and keeps what they need; `accept` is the listener's.
 
     `lifetime_s` is drawn for each connection: the age at which it is renewed, None for never.
+    `quiet_s` is how far frames come apart while nothing changes.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Edge:
         later: Callable[[float, Callable[[], None]], Timer],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         lifetime_s: Callable[[], float | None] = lambda: None,
+        quiet_s: float = QUIET_S,
     ) -> None:
         self.host = host
         self.clock = clock
@@ -57,6 +59,7 @@ class Edge:
         self._secret = secret
         self._issuer = Issuer(clock.wall_s, clock.now)
         self._digest_ticks = digest_ticks
+        self._quiet_s = quiet_s
         self.limits = (
             message_bytes_max,
             INPUT_ITEMS_MAX,
@@ -87,7 +90,13 @@ class Edge:
         follower = self._followers.get(port.id)
         if follower is None or follower.port is not port:
             follower = RoomFollower(
-                port, self.metrics, self._log, self._digest_ticks, self._idle, self._issuer
+                port,
+                self.metrics,
+                self._log,
+                self._digest_ticks,
+                self._idle,
+                self._issuer,
+                self._quiet_s,
             )
             self._followers[port.id] = follower
         return follower

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from server.core.fanout import Fanout
 from server.core.generation import Issuer
@@ -18,8 +20,8 @@ from server.core.tokens import Seat, issued_ms
 from server.edge.generations import Generations
 from server.edge.seats import Seats
 from server.edge.talker import Arrival, Talker
-from shared.errors import CloseCode, GameError, RemoteError
-from shared.limits import AHEAD_TICKS_MAX, FRAME_BYTES_MAX
+from shared.errors import CloseCode, RemoteError
+from shared.limits import AHEAD_TICKS_MAX, FRAME_BYTES_MAX, PART_BYTES, QUIET_S
 from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
@@ -30,7 +32,11 @@ BEHIND_S = 10
 
 
 class RoomFollower:
-    """Follows one room for the connections of this edge."""
+    """Follows one room for the connections of this edge.
+
+    While nothing changes for a session, its frames come `quiet_s` apart: one a tick later says that
+    what moved has stopped, and the next that happens names the tick up to which nothing did.
+    """
 
     def __init__(
         self,
@@ -40,6 +46,7 @@ class RoomFollower:
         digest_ticks: int,
         idle: Callable[[RoomFollower], None],
         issuer: Issuer,
+        quiet_s: float = QUIET_S,
     ) -> None:
         self.port = port
         self._metrics = metrics
@@ -54,8 +61,14 @@ class RoomFollower:
         self._seating: dict[bytes, Talker] = {}
         self._arrivals: list[Arrival] = []
         self._moved = True
-        self._hidden_failed = False
         self._committed = 0
+        self._quiet_s = quiet_s
+        # Whose view the game could not tell at the last tick.
+        self._failed: set[Talker] = set()
+        # Whether anything happened since frames were sent last; and the tick of the next frames
+        # while nothing does.
+        self._stirred = True
+        self._next_due = 0
         port.follow(self)
 
     @property
@@ -114,6 +127,8 @@ class RoomFollower:
 
     def claim(self, talker: Talker, issued: int) -> None:
         """A poll that may be served names this token: connections before it are over."""
+        # The poll says what its client holds, which may be less than what was sent.
+        self._stirred = True
         session = self._sessions.get(talker)
         if session is not None and session.player:
             self._generations.polled(session.player, issued)
@@ -141,13 +156,11 @@ class RoomFollower:
         if self._moved:
             self._moved = False
             self.port.present(self._seats.players, self.spectators)
+        self._stirred = self._stirred or not publication.commit.empty
         if tick % self.port.game.send_every == 0:
-            try:
-                self._send(publication, tick)
-            except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
-                self._visible_failed(error)
-            else:
-                self._hidden_failed = False
+            digest = self._digest_ticks > 0 and tick % self._digest_ticks == 0
+            if self._sessions and (self._stirred or digest or tick >= self._next_due):
+                self._send(publication, tick, digest=digest)
 
     def changed(self, status: Status) -> None:
         """Tell everyone that the room stands still, goes on, or has another owner."""
@@ -227,7 +240,7 @@ class RoomFollower:
         else:
             issued = self._issuer.draw()
         self._sessions[talker] = session
-        self._moved = True
+        self._moved = self._stirred = True
         talker.welcome(seat, session, issued)
         status = self.port.status
         if status is not Status.LIVE:
@@ -279,42 +292,106 @@ class RoomFollower:
                 # The client may still say that it holds what it was sent.
                 session.held = max(session.held, session.base)
                 session.base, session.known = 0, None
+        self._stirred = True
 
-    def _send(self, publication: Publication, tick: int) -> None:
-        fanout = Fanout(self.port.match, publication.commit, publication.committed)
-        rate, every = self.port.game.tick_rate, self.port.game.send_every
-        digest = self._digest_ticks and tick % self._digest_ticks == 0
-        sent = skipped = size = 0
+    def _send(self, publication: Publication, tick: int, *, digest: bool) -> None:
+        """Send this tick's frames to the sessions that need one, and note when the next is due."""
+        game, match = self.port.game, self.port.match
+        every, changed = game.send_every, match.history.changed(tick)
+        quiet = max(every, int(self._quiet_s * game.tick_rate))
+        rows = match.tables[PLAYER_TABLE].rows
+        batch = _Batch(Fanout(match, publication.commit, publication.committed), tick, digest)
+        later: list[tuple[Talker, ServerSession]] = []
         for talker, session in list(self._sessions.items()):
-            if session.base >= tick:
-                # Sent by another process, which was ahead.
-                continue
-            try:
-                due = session.due(tick, rate, talker.buffered(), every)
-            except RemoteError as error:
-                talker.end(error.code, error.reason, error.retry_after_ms)
-                continue
-            if not due:
-                skipped += 1
-                continue
-            frame = fanout.frame(session)
-            if len(frame) > FRAME_BYTES_MAX:
-                # It is not sent, so nobody holds its tick.
-                session.base, session.known = 0, None
-                raise GameError(f"a frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX}")
-            talker.send(frame)
-            sent += 1
-            size += len(frame)
-            if digest:
-                talker.send(Digest(tick, fanout.digest(session)).encode())
-        self._metrics.count("frames_total", sent)
-        self._metrics.count("frames_skipped_total", skipped)
-        self._metrics.count("frame_bytes_total", size)
+            base = session.base
+            if base > changed and tick - base < quiet and not digest:
+                row: Any = rows.get(session.player)
+                if row is None or row.input_seq == session.ack:
+                    continue
+            if base == tick - every:
+                self._bring(batch, talker, session)
+            elif base < tick:
+                later.append((talker, session))
+        # Sessions that are up to date do not wait for the encoding of what others missed.
+        for talker, session in later:
+            self._bring(batch, talker, session)
+        self._judge(batch)
+        self._stirred = False
+        self._next_due = min(
+            (s.base + quiet if s.base > changed else tick + every for s in self._sessions.values()),
+            default=0,
+        )
+        self._metrics.count("frames_total", batch.sent)
+        self._metrics.count("frames_skipped_total", batch.skipped)
+        self._metrics.count("frame_bytes_total", batch.size)
 
-    def _visible_failed(self, error: Exception) -> None:
-        """The game's `visible` raised: one tick without frames is forgiven, two in a row end it."""
+    def _bring(self, batch: _Batch, talker: Talker, session: ServerSession) -> None:
+        """Send one session its frame; whatever is wrong with it concerns this connection alone."""
+        game = self.port.game
+        try:
+            if not session.due(batch.tick, game.tick_rate, talker.buffered(), game.send_every):
+                batch.skipped += 1
+                return
+            pieces = batch.fanout.pieces(session)
+        except RemoteError as error:
+            talker.end(error.code, error.reason, error.retry_after_ms)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
+            batch.failed[talker] = (session.player, error)
+            return
+        size = sum(map(len, pieces))
+        told = Digest(batch.tick, batch.fanout.digest(session)).encode() if batch.digest else None
+        if size <= PART_BYTES:
+            talker.send(pieces[0])
+            if told is not None:
+                talker.send(told)
+        elif size <= FRAME_BYTES_MAX:
+            talker.send_long(pieces, told)
+        else:
+            # It is not sent, so nobody holds its tick.
+            session.base, session.known = 0, None
+            reason = f"a frame of {size} bytes; at most {FRAME_BYTES_MAX}"
+            self._log.error("room %s, player %d: %s", self.port.id, session.player, reason)
+            talker.end(CloseCode.GAME_FAILED, reason)
+            return
+        batch.players += session.player > 0
+        batch.sent += 1
+        batch.size += size
+
+    def _judge(self, batch: _Batch) -> None:
+        """The game's `visible` raised for some: one tick without a frame is forgiven, not two.
+
+        It ends the room where no player here has a view, else the connections it raised for: a
+        spectator whom a game did not think of is nothing to its players.
+        """
+        before, self._failed = self._failed, set(batch.failed)
+        if not batch.failed:
+            return
         self._metrics.count("game_errors_total")
-        self._log.error("room %s: frames failed", self.port.id, exc_info=error)
-        if self._hidden_failed:
-            self.port.fail(f"the game failed: {explain(error)}", place_in(self.port.game, error))
-        self._hidden_failed = True
+        self._log.error(
+            "room %s: frames failed", self.port.id, exc_info=next(iter(batch.failed.values()))[1]
+        )
+        for talker, (player, error) in batch.failed.items():
+            if talker not in before:
+                continue
+            reason = f"the game failed: {explain(error)}"
+            if player and not batch.players:
+                self.port.fail(reason, place_in(self.port.game, error))
+                return
+            talker.end(CloseCode.GAME_FAILED, reason)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The frames of one tick, as they are made; `players` counts those sent to players."""
+
+    fanout: Fanout
+    tick: int
+    digest: bool
+    sent: int = 0
+    players: int = 0
+    skipped: int = 0
+    size: int = 0
+    failed: dict[Talker, tuple[int, Exception]] = field(
+        default_factory=dict[Talker, tuple[int, Exception]]
+    )

@@ -50,8 +50,8 @@ class EdgeLimits:
     control_frames_burst: int = 40
     # Above this the transport says so; sessions skip frames from here on.
     write_gate_bytes: int = limits.WRITE_GATE_BYTES
-    # Two of the largest frames wait behind the gate: whoever gets here does not read at all.
-    write_buffer_bytes_max: int = 2 * limits.FRAME_BYTES_MAX + limits.WRITE_GATE_BYTES
+    # Frames stop at the gate; whoever gets here asks for answers and does not read them.
+    write_buffer_bytes_max: int = 16 * limits.PART_BYTES + limits.WRITE_GATE_BYTES
     # The kernel's share of the queue: several seconds of frames, a bounded part of a snapshot.
     send_buffer_bytes: int = 64 * 1024
     # Input thrown away while a close frame waits to be read; beyond it the socket is not read.
@@ -63,6 +63,9 @@ class EdgeLimits:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be above 0")
         if self.write_buffer_bytes_max <= self.write_gate_bytes:
             raise ValueError("write_buffer_bytes_max must exceed write_gate_bytes")
+        if self.write_gate_bytes > limits.WRITE_GATE_BYTES:
+            # Sessions stop writing there, and go on when the transport falls below its own gate.
+            raise ValueError(f"write_gate_bytes may not exceed {limits.WRITE_GATE_BYTES}")
 
 
 @dataclass(slots=True)

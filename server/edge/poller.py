@@ -248,6 +248,12 @@ class Poller:
         if kind in (FRAME, ROOM):
             poll.ripen()
 
+    def send_long(self, frame: Sequence[bytes], digest: bytes | None) -> None:
+        """Give the poll that waits a FRAME whole: an answer may have any length."""
+        self.send(b"".join(frame))
+        if digest is not None:
+            self.send(digest)
+
     def buffered(self) -> int:
         """Nothing while a poll waits for a frame, else more than any gate lets through."""
         open_ = self._poll is not None and not self._poll.ripe.done()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +21,11 @@ class Talker(Protocol):
     def send(self, payload: bytes) -> None:
         """Send one message."""
 
+    def send_long(self, frame: Sequence[bytes], digest: bytes | None) -> None:
+        """Send a FRAME above `PART_BYTES`, given in pieces, and then the DIGEST of its tick."""
+
     def buffered(self) -> int:
-        """Bytes waiting to be sent."""
+        """Bytes waiting to be sent; above the gate while a long frame is under way."""
         ...
 
     def end(self, code: CloseCode, reason: str, retry_after_ms: int | None = None) -> None:

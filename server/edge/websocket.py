@@ -65,6 +65,9 @@ class Receiver(Protocol):
         1005 stands for a close without a code and 1006 for a loss without a close.
         """
 
+    def writable(self) -> None:
+        """Learn that the buffer, which was above the gate, has mostly been taken by the kernel."""
+
 
 Accept = Callable[[Peer, RequestHead], Receiver]
 """Makes the receiver of a new WebSocket; what it raises closes the connection as in `message`."""
@@ -214,6 +217,8 @@ class WebSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stuffed = False
+        if self._open and self._receiver is not None:
+            self._receiver.writable()
 
     def eof_received(self) -> None:
         """Nothing follows, so the transport closes once it has written what waits."""

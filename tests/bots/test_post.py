@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bots.polling import poll_url
-from bots.post import Poster
-from bots.websocket import MESSAGE_BYTES_MAX, Unreachable
+from bots.post import ANSWER_BYTES_MAX, Poster
+from bots.websocket import Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -78,8 +78,8 @@ async def test_a_connection_that_the_server_ends_is_opened_anew() -> None:
         (b"", "ended before the answer came"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nhi", "without sending"),
         (
-            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * MESSAGE_BYTES_MAX)
-            + bytes(2 * MESSAGE_BYTES_MAX),
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * ANSWER_BYTES_MAX)
+            + bytes(2 * ANSWER_BYTES_MAX),
             "an answer beyond",
         ),
     ],

@@ -16,6 +16,7 @@ from shared.errors import CloseCode
 from shared.game import Game
 from shared.limits import MESSAGE_BYTES_MAX
 from shared.messages import Close, Frame, Join, Role, ToClient, decode_from_server
+from shared.parts import Assembly
 from shared.session import ClientSession, ClientState
 from tests.server.core.yard import Push, Say, Yard, nonce
 from tests.server.host.rig import LOG, MoodyStore, Rig, owned
@@ -34,6 +35,7 @@ class Line:
         self.receiver: Receiver | None = None
         self.sent: list[bytes] = []
         self.waiting = 0
+        self.assembly = Assembly()
         self.ending: tuple[int, str] | None = None
         self._hear = hear
 
@@ -68,8 +70,10 @@ class Line:
         self.receiver.message(payload)
 
     def messages(self) -> list[ToClient | None]:
-        """All that was sent, decoded."""
-        return [decode_from_server(payload) for payload in self.sent]
+        """All that was sent, decoded, and long frames put together."""
+        assembly = Assembly()
+        wholes = [assembly.take(payload) for payload in self.sent]
+        return [decode_from_server(whole) for whole in wholes if whole is not None]
 
     def of(self, kind: type[Any]) -> list[Any]:
         """The messages of a kind."""
@@ -89,6 +93,7 @@ class Desk:
         seed: int = 1,
         beside: Desk | None = None,
         development: bool = False,
+        quiet_s: float = 0.0,
     ) -> None:
         served = {type(game).__name__.lower(): game for game in games or (Yard(),)}
         loop = asyncio.get_running_loop()
@@ -113,6 +118,7 @@ class Desk:
             later=loop.call_later,
             spawn=self._spawn,
             lifetime_s=lambda: lifetime_s,
+            quiet_s=quiet_s,
         )
         self.polling = Polling(
             self.edge,
@@ -208,6 +214,10 @@ class Caller:
     def _hear(self, line: Line, payload: bytes) -> None:
         if line is not self.line:
             return
+        whole = line.assembly.take(payload)
+        if whole is None:
+            return
+        payload = whole
         message = decode_from_server(payload)
         if isinstance(message, Frame):
             self.frames.append(message)

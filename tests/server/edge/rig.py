@@ -83,6 +83,7 @@ class Echo:
         self.head = head
         self.messages: list[bytes] = []
         self.endings: list[tuple[int, str]] = []
+        self.drained = 0
 
     def message(self, payload: bytes, /) -> None:
         assert not self.endings, "nothing is called after closed"
@@ -100,6 +101,9 @@ class Echo:
 
     def closed(self, code: int, reason: str) -> None:
         self.endings.append((code, reason))
+
+    def writable(self) -> None:
+        self.drained += 1
 
 
 async def describe(request: Request) -> Response:

@@ -7,15 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from holdfast import Action, Event, Match, Player, text
 from shared.errors import CloseCode
-from shared.limits import (
-    FRAME_BYTES_MAX,
-    TEXT_CHARS_MAX,
-)
 from shared.messages import Digest, Frame, Resume, RoomStatus, Status, Welcome
 from shared.session import ClientState
-from tests.server.core.yard import Cave, Say, Yard
+from tests.server.core.yard import Cave, Yard
 from tests.server.edge.desk import Caller, Desk, closing
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
@@ -258,46 +253,6 @@ def test_two_failures_apart_are_forgiven_each() -> None:
             await desk.seconds(0.2)
         assert ada.line.ending is None
         assert desk.rig.metrics.counters["game_errors_total"] == 3
-        await desk.stop()
-
-    virtually(scenario())
-
-
-class Scroll(Event):
-    words: str = text(TEXT_CHARS_MAX)
-
-
-class Vast(Yard):
-    """More, at a word, than one frame can hold; it is gone again after `event_ticks`."""
-
-    entities = (*Yard.entities, Scroll)
-
-    def act(self, match: Match, player: Player, action: Action) -> None:
-        if isinstance(action, Say) and action.words == "vast":
-            for _ in range(FRAME_BYTES_MAX // TEXT_CHARS_MAX + 1):
-                match.spawn(Scroll(words="x" * TEXT_CHARS_MAX))
-
-
-class Brief(Vast):
-    event_ticks = 1
-
-
-@pytest.mark.parametrize("game", [Vast(), Brief()])
-def test_a_frame_no_client_takes_is_not_sent(game: Vast) -> None:
-    async def scenario() -> None:
-        desk = await Desk(game, digest_ticks=1).start()
-        ada = await desk.call("Ada", type(game).__name__.lower())
-        ada.post(1, "vast")
-        await desk.seconds(0.5)
-        if game.event_ticks == 1:
-            assert ada.line.ending is None
-            assert [frame.base for frame in ada.frames].count(0) == 2, "anew, once"
-            assert ada.session.stats.divergence == 0
-        else:
-            code, reason = closing(ada.line)
-            assert code is CloseCode.GAME_FAILED
-            assert "bytes; at most" in reason
-        assert max(map(len, ada.line.sent)) < FRAME_BYTES_MAX
         await desk.stop()
 
     virtually(scenario())
