@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 JOIN, RESUME, INPUT, LEAVE = 1, 2, 3, 5
-WELCOME, FRAME, ROOM, DIGEST, CLOSE = 16, 17, 20, 21, 22
+WELCOME, FRAME, ROOM, DIGEST, CLOSE, PART = 16, 17, 20, 21, 22, 23
 NAME: Any = "holdfast.1"
 RESUME_AFTER = {1001, 1006, 1011, 1012, 4408, 4431, 4503}
 
@@ -127,9 +127,16 @@ class Client:
         join: list[Any] = [JOIN, self.nonce, "coins", {}, "plain", 0, None, "plain_client/1"]
         resume = [RESUME, self.token, self.epoch, self.view.tick, first]
         await socket.send(msgpack.packb(resume if self.token else join))
+        parts: list[bytes] = []
         while not self.gone:
             payload = await asyncio.wait_for(socket.recv(decode=False), 5.0)
-            answer = self.take(msgpack.unpackb(payload, ext_hook=typed_array))
+            message = msgpack.unpackb(payload, ext_hook=typed_array)
+            if message[0] == PART:  # A long frame, piece by piece.
+                parts = [*parts[: message[1]], message[3]]
+                if len(parts) < message[2]:
+                    continue
+                message = msgpack.unpackb(b"".join(parts), ext_hook=typed_array)
+            answer = self.take(message)
             for items in answer:
                 await socket.send(msgpack.packb([INPUT, self.view.tick, *items]))
             if time.monotonic() >= until:

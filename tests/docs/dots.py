@@ -108,5 +108,6 @@ def examples() -> dict[str, bytes]:
         "TIME to the client": messages.TimeAnswer(1234.5, 98765.25, 2).encode(),
         "ROOM": messages.RoomStatus(EPOCH, 2, messages.Status.PAUSED).encode(),
         "DIGEST": messages.Digest(2, fanout.digest(session)).encode(),
+        "PART": messages.Part(0, 2, first[:16]).encode(),
         "CLOSE": messages.Close(CloseCode.UNAVAILABLE, "the store is away", 2000).encode(),
     }

@@ -32,7 +32,7 @@ def test_it_imports_nothing_of_ours() -> None:
     assert not re.search(
         r"^\s*(from|import) (shared|server|bots|games|holdfast)", text, re.MULTILINE
     )
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 210
 
 
 @pytest.mark.slow
