@@ -8,6 +8,7 @@
     push     commits and news of 100 rooms through a Valkey: CPU of owner, store and follower
     arena    what sixteen players of arena cost, in bytes and CPU
     slow     what a client that reads nothing for 30 s costs, and what it takes to be current again
+    quiet    share of a core that players take who do nothing, beside that of `--before COMMIT`
     feel     what prediction and interpolation are worth over a bad network, in virtual time
     neighbours
              what a room that hangs, is slow, spawns or overflows costs the rooms beside it
@@ -30,12 +31,25 @@ from bench import neighbours, servers, valkey
 from bench.deltas import arena_cost, delta_bytes
 from bench.feel import feel
 from bench.push import push
+from bench.quiet import quiet
 from bench.slow import slow_reader
 
 HZ = 20
 FEEL_SECONDS = 120.0
 SEATS = 50
-NAMES = ("duplex", "bytes", "idle", "commit", "push", "arena", "slow", "feel", "neighbours")
+IDLE_PLAYERS = 100
+NAMES = (
+    "duplex",
+    "bytes",
+    "idle",
+    "commit",
+    "push",
+    "arena",
+    "slow",
+    "quiet",
+    "feel",
+    "neighbours",
+)
 
 NEED_VALKEY = ("push", "neighbours")
 
@@ -53,6 +67,8 @@ def main() -> None:
     parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
+    parser.add_argument("--rooms", type=int, default=28, help="rooms of quiet, of 100 players")
+    parser.add_argument("--before", metavar="COMMIT", help="what quiet is measured beside")
     options = parser.parse_args()
     alone: dict[str, Callable[[], Any]] = {
         "bytes": delta_bytes,
@@ -61,6 +77,9 @@ def main() -> None:
         "slow": slow_reader,
         "push": lambda: push(seconds=options.seconds, runs=options.runs),
         "neighbours": neighbours.neighbours,
+        "quiet": lambda: quiet(
+            IDLE_PLAYERS, options.rooms, options.seconds, options.before, options.runs
+        ),
         "feel": lambda: feel(FEEL_SECONDS, seed=1),
     }
     report: dict[str, Any] = {}

@@ -20,14 +20,17 @@ START_S = 15.0
 
 
 @contextlib.contextmanager
-def holdfast(*flags: str) -> Generator[tuple[int, int], None, None]:
-    """A server with a journal in a temporary SQLite file; yields (port, pid of the worker)."""
+def holdfast(*flags: str, root: Path = ROOT) -> Generator[tuple[int, int], None, None]:
+    """A server of the tree at `root`, with a journal in a temporary SQLite file.
+
+    Yields its port and its worker's pid.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "server", "--port", str(port)]
         command += ["--store", f"sqlite:{folder}/bench.db", "--log-level", "error"]
         command += ["--connections-max", "100000", "--connections-per-address-max", "100000"]
-        process = subprocess.Popen([*command, *flags], cwd=ROOT)
+        process = subprocess.Popen([*command, *flags], cwd=root)
         try:
             yield port, _worker_pid(port)
         finally:
