@@ -56,20 +56,7 @@ NEED_VALKEY = ("push", "neighbours")
 
 def main() -> None:
     """Run the benchmarks named, or all; exits with 1 when one could not run or missed its bar."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    choice: dict[str, Any] = {"choices": [[], *NAMES], "metavar": "FIGURE"}
-    parser.add_argument("which", nargs="*", help="all without a name", **choice)
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
-    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
-    parser.add_argument("--rooms", type=int, default=28, help="rooms of quiet, of 100 players")
-    parser.add_argument("--before", metavar="COMMIT", help="what quiet is measured beside")
-    options = parser.parse_args()
+    options = arguments()
     alone: dict[str, Callable[[], Any]] = {
         "bytes": delta_bytes,
         "arena": arena_cost,
@@ -110,6 +97,24 @@ def main() -> None:
         print(f"bench: SKIPPED {name}: {why}", file=sys.stderr)
     kept = all(found.get("passes", True) for found in report.values())
     raise SystemExit(0 if kept and not missing else 1)
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    choice: dict[str, Any] = {"choices": [[], *NAMES], "metavar": "FIGURE"}
+    parser.add_argument("which", nargs="*", help="all without a name", **choice)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--players", type=int, default=1000, help="players of duplex and idle")
+    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
+    parser.add_argument("--rooms", type=int, default=28, help="rooms of quiet, of 100 players")
+    parser.add_argument("--before", metavar="COMMIT", help="what quiet is measured beside")
+    return parser.parse_args()
 
 
 def duplex(program: str, options: Any, *, with_node: bool) -> dict[str, Any]:
