@@ -6,7 +6,8 @@ class Tank(Entity):                 Tank._fields    ("x", Field), ... as declare
 ```
 
 A write stores the value, sets the field's bit in the entity's mask and, once a tick, puts the
-entity on its table's dirty list. Writing what is already there is no write.
+entity on its table's dirty list. Writing what is already there is no write. Between ticks no mask
+has a bit and the table takes nothing onto its list, so that a write raises and changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, dataclass_transform, overload
 
 from .errors import ConfigError
 from .fields import OWNER, SERVER, Audience, Field, bounded, flag, text, u8, u32
@@ -98,9 +99,9 @@ def _setter(key: str, bit: int, field: Field) -> Callable[[Any, Any], None]:
     source = (
         f"def set_{key}(self, value):\n"
         f" if value {compare} self._{key}: return\n"
-        f" self._{key} = value\n"
         " mask = self._mask\n"
         " if not mask and self._dirty is not None: self._dirty.append(self)\n"
+        f" self._{key} = value\n"
         f" self._mask = mask | {1 << bit}\n"
     )
     namespace: dict[str, Any] = {}
@@ -129,9 +130,9 @@ def _set_owner(entity: Any, owner: int | Player) -> None:
     number = owner if type(owner) is int else owner.id  # type: ignore[union-attr]
     if number == entity._owner:
         return
-    entity._owner = number
     if not entity._mask and entity._dirty is not None:
         entity._dirty.append(entity)
+    entity._owner = number
     entity._mask |= OWNER_BIT
 
 
@@ -146,6 +147,15 @@ class OwnerField:
         def __get__(self, row: object, kind: type[Any]) -> int: ...
         def __get__(self, row: object, kind: type[Any]) -> OwnerField | int: ...
         def __set__(self, row: object, owner: int | Player) -> None: ...
+
+
+class Written(Protocol):
+    """Where a row says, once a tick, that it was written; it raises between ticks."""
+
+    @property
+    def append(self) -> Callable[[Entity], None]:
+        """Take in a row."""
+        ...
 
 
 class _Base(metaclass=EntityMeta):
@@ -169,7 +179,7 @@ class Entity(_Base):
 
         owner: OwnerField = OwnerField()
         _mask: ClassVar[int]
-        _dirty: ClassVar[list[Entity] | None]
+        _dirty: ClassVar[Written | None]
         _owner: ClassVar[int]
     else:
         owner = property(attrgetter("_owner"), _set_owner)

@@ -20,7 +20,7 @@ from .origin import Origin
 from .past import Moment, Past
 from .result import result_text
 from .rounding import RoundingWatch
-from .tables import HIDDEN, OWNED, PUBLIC, Change, Table
+from .tables import HIDDEN, ONLY_IN_HOOKS, OWNED, PUBLIC, Change, Table
 
 E = TypeVar("E", bound=Entity)
 
@@ -79,6 +79,7 @@ class Match:
         self.former = self.origin.former
         self._seed = seed
         self._rng: Random | None = None
+        self._open = True
         self._by_kind = dict(zip(game.kinds, self.tables, strict=True))
         self._by_kind[Room] = self.tables[ROOM_TABLE]
         self._by_kind[Player] = self.tables[PLAYER_TABLE]
@@ -110,6 +111,7 @@ class Match:
 
     def spawn(self, row: E) -> E:
         """Take a new row into the match; it has an id from here on."""
+        self._check_open()
         if row.id:
             raise GameError(f"{row!r} was spawned before; make a new one")
         table = self._table(type(row))
@@ -130,6 +132,7 @@ class Match:
 
     def despawn(self, row: Entity) -> None:
         """Let a row go; doing so twice does nothing."""
+        self._check_open()
         self._table(type(row)).remove(row)
         if self._past is not None:
             self._past.forget(row.id)
@@ -184,6 +187,7 @@ class Match:
         It is anything JSON holds, of at most 16,384 bytes in UTF-8; its whole numbers are at most
         2**53.
         """
+        self._check_open()
         if self.room.finished:
             raise GameError("match.finish was called before; match.restart() begins anew")
         self.room.result = result_text(result)
@@ -195,6 +199,7 @@ class Match:
         It is the room's next match, open like the first. GameError in the tick of `finish`: the
         result would never be committed.
         """
+        self._check_open()
         room = self.room
         if room.finished and room.finished == self.tick:
             raise GameError("the match was finished in this tick; restart it in a later one")
@@ -216,8 +221,27 @@ class Match:
         for table in self.tables:
             table.codec.watch = watch
 
+    def open_rows(self) -> None:
+        """Let rows be written until the next commit, as `begin_tick` does.
+
+        A new match is open, for who lays it out by hand.
+        """
+        self._open = True
+        for table in self.tables:
+            table.open()
+
+    def _close_rows(self) -> None:
+        self._open = False
+        for table in self.tables:
+            table.close()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise GameError(ONLY_IN_HOOKS)
+
     def begin_tick(self) -> None:
-        """Move on to the next tick, before its hooks run."""
+        """Move on to the next tick, before its hooks run; until `commit` rows may be written."""
+        self.open_rows()
         self.tick += 1
         self._rng = None
         if self.origin.stale:
@@ -233,6 +257,7 @@ class Match:
 
     def commit(self, refusals: list[Refusal] | None = None) -> Commit:
         """Round and encode what the tick changed; its delta. GameError names what does not fit."""
+        self._close_rows()
         refusals = refusals or []
         public: list[bytes] = []
         server: list[bytes] = []
@@ -319,6 +344,8 @@ class Match:
         self, tick: int, chunks: list[list[Any]], refusals: list[Refusal], *, follows: bool
     ) -> None:
         """Take in a decoded record; `follows` is false for a checkpoint, which has no history."""
+        if self._open:
+            self._close_rows()
         changes: list[Change] = []
         for chunk in chunks:
             index: int = chunk[0]

@@ -1,17 +1,19 @@
 """A table: the rows of one entity class in id order, and what changed since the last commit.
 
 A row is on exactly one of three lists of a tick: `fresh` (spawned), `dirty` (written) or `gone`
-(despawned); one spawned and despawned in the same tick is on none.
+(despawned); one spawned and despawned in the same tick is on none. While a table is closed, its
+rows are only read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .chunks import Codec, Rows, by_mask, pack_chunk
 from .entities import OWNER_BIT, Entity
+from .errors import GameError
 
 PUBLIC, OWNED, HIDDEN = range(3)
 
@@ -33,10 +35,29 @@ class Change:
         return bool(self.gone) or any(mask & seen for mask, _ in self.masks)
 
 
+ONLY_IN_HOOKS = (
+    "rows are written in start, migrate, join, leave, act and step; `visible`, brains and what "
+    "runs beside the ticks only read them"
+)
+
+
+def _refuse(row: Entity) -> None:
+    raise GameError(f"{type(row).__name__} {row.id}: {ONLY_IN_HOOKS}")
+
+
+class Writes:
+    """How rows reach their table's dirty list: `append` is the list's own, or refuses."""
+
+    __slots__ = ("append",)
+
+    def __init__(self, dirty: Rows) -> None:
+        self.append: Callable[[Entity], None] = dirty.append
+
+
 class Table:
     """Rows of one class; ids come from the match."""
 
-    __slots__ = ("codec", "dirty", "fresh", "gone", "index", "kind", "rows")
+    __slots__ = ("codec", "dirty", "fresh", "gone", "index", "kind", "rows", "writes")
 
     def __init__(self, index: int, kind: type[Entity]) -> None:
         self.index = index
@@ -44,14 +65,23 @@ class Table:
         self.codec = Codec(kind)
         self.rows: dict[int, Entity] = {}
         self.dirty: Rows = []
+        self.writes = Writes(self.dirty)
         self.fresh: dict[int, Entity] = {}
         self.gone: list[int] = []
+
+    def open(self) -> None:
+        """Let rows be written."""
+        self.writes.append = self.dirty.append
+
+    def close(self) -> None:
+        """Let no row be written."""
+        self.writes.append = _refuse
 
     def add(self, row: Any, number: int) -> None:
         """Take in a new row under an id higher than all before."""
         row.id = number
         row._mask = self.kind._full
-        row._dirty = self.dirty
+        row._dirty = self.writes
         self.rows[number] = row
         self.fresh[number] = row
 
@@ -148,7 +178,7 @@ class Table:
                 if row is None:
                     row = self.kind()
                     cast(Any, row).id = number
-                    cast(Any, row)._dirty = self.dirty
+                    cast(Any, row)._dirty = self.writes
                     self.rows[number] = row
                 rows.append(row)
             self.codec.store(mask, rows, columns)

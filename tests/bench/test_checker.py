@@ -348,6 +348,7 @@ def test_the_digest_of_rows_sees_what_only_the_server_sees() -> None:
     past.join("ada")
     past.tick()
     before = rows_digest(past.match)
+    past.match.open_rows()
     past.match.players[0].inputs_applied += 1
     assert rows_digest(past.match) != before
 

@@ -94,6 +94,7 @@ def test_a_view_between_two_ticks_has_the_methods_of_a_view() -> None:
 def test_rows_come_and_go_with_their_tick_and_those_kept_never_change() -> None:
     water = Water(x=1)
     water.tick(x=2)
+    water.match.open_rows()
     water.match.spawn(Splash(x=1))
     water.tick(x=3)
     assert water.playback.seek(2.9).count(Splash) == 0
@@ -139,6 +140,7 @@ def test_what_does_not_move_steadily_stays(xs: tuple[float, float]) -> None:
 def test_rows_alike_are_kept_once() -> None:
     water = Water(x=1)
     first = water.view.still()
+    water.match.open_rows()
     water.match.spawn(Duck(x=5))
     water.tick()
     second = water.view.still(first)

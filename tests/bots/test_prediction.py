@@ -63,6 +63,7 @@ class Match:
         held_pull = self._held or Steer(aim=self.tank.turret)
         self.fight.game.step(match, Inputs(Steer(), {self.driver.id: held_pull}))
         match.commit()
+        match.open_rows()
         self._show(held)
 
     def drawn(self, part: float) -> Tank:

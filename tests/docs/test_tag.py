@@ -31,6 +31,7 @@ def begin(game: Game, players: int) -> Match:
     for number in range(players):
         game.join(match, match.spawn(game.player(name=f"Player {number}")))
     match.commit()
+    match.open_rows()
     return match
 
 
@@ -39,6 +40,7 @@ def run(match: Match, ticks: int = 1) -> None:
         match.begin_tick()
         match.game.step(match, Inputs(match.game.input(), {}))
         match.commit()
+    match.open_rows()
 
 
 def runners(match: Match) -> list[Any]:

@@ -196,11 +196,13 @@ def test_an_owner_of_before_forgets_and_the_new_one_learns() -> None:
     match = play.match
     ada, bob, _ = match.players
     views = {player.id: view_of(match, player.id) for player in (ada, bob)}
+    match.open_rows()
     card = match.spawn(Card(owner=ada, face=7))
 
     def faces() -> list[int]:
         match.begin_tick()
         match.commit()
+        match.open_rows()
         for player, view in views.items():
             show(view, framed(match, view.tick, player))
         found = [view.get(Card, card.id) for view in views.values()]

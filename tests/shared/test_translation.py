@@ -120,6 +120,7 @@ def test_former_holds_what_has_no_place_until_its_row_goes() -> None:
     assert former.of(Keeper()) == {}
     assert former.rows("Enclosure") == {play.match.room.id: {"riddle": "who?"}}
     assert former.rows("Card") == {}
+    play.match.open_rows()
     play.match.despawn(beast)
     translation.chunks(all_of(play.tick(0)), former)
     assert former.of(now) == {}

@@ -24,6 +24,8 @@ class Fight:
         self.game.start(self.match)
         self.drivers = [self.join(f"driver {number}") for number in range(drivers)]
         self.first = self.match.commit()
+        # Tests arrange rows between ticks.
+        self.match.open_rows()
 
     @property
     def room(self) -> Battle:
@@ -55,6 +57,7 @@ class Fight:
             self.match.begin_tick()
             self.game.step(self.match, Inputs(Steer(), pulls or {}))
             commit = self.match.commit()
+        self.match.open_rows()
         return commit
 
     def shoot(self, driver: Driver, x: float, y: float, heading: float, power: int = 1) -> Shell:

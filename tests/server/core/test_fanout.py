@@ -187,6 +187,7 @@ def test_no_frame_holds_a_byte_that_its_player_may_not_see(game: Yard) -> None:
     stone: Any = ground.match.tables[3].rows
     for tick in range(60):
         # Secrets change hands and are written again, nobody's among them.
+        ground.match.open_rows()
         for row in stone.values():
             row.rune = RUNE + 0x01000000 * (tick % 2)
         for dot in ground.match.all(Dot):
@@ -216,6 +217,7 @@ def test_a_hidden_row_leaves_a_view_and_is_told_apart_from_a_gone_one() -> None:
 
     def tick() -> dict[int, Frame]:
         fanout = Fanout(ground.match, ground.tick().commit)
+        ground.match.open_rows()
         return {player: seat.show(fanout) for player, seat in seats.items()}
 
     tick()
@@ -253,6 +255,7 @@ def test_a_row_given_away_shows_its_columns_to_the_new_owner_only() -> None:
     for seat in seats:
         seat.show(Fanout(ground.match, ground.match.snapshot()))
     dot = ground.dot("Ada")
+    ground.match.open_rows()
     dot.owner = bob
     step = ground.tick()
     for seat in seats:

@@ -255,6 +255,7 @@ def test_migrate_is_called_once_and_what_it_does_is_journaled() -> None:
     old = Room("tankstanks", Match(Tanks(), Options(), 1), 1)
     records = [encode_record(old.step().commit)]
     for fuel in (7, 7000):
+        old.match.open_rows()
         old.match.spawn(Tank(fuel=fuel, plan=3))
     records.append(encode_record(old.step().commit))
     room = Room("tankstanks", read(game, records), 2)
@@ -282,6 +283,7 @@ def test_a_migrate_that_raises_is_called_again_from_the_rows_there_were() -> Non
     game = changed(migrate, version="2", compatible=("1",), fuel=u8(9))
     old = Room("tankstanks", Match(Tanks(), Options(), 1), 1)
     records = [encode_record(old.step().commit)]
+    old.match.open_rows()
     old.match.spawn(Tank())
     records.append(encode_record(old.step().commit))
     room = Room("tankstanks", read(game, records), 2)

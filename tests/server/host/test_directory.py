@@ -143,6 +143,7 @@ def test_a_finished_room_offers_no_seat() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
         room, _ = await rig.room("Ada")
+        room.match.open_rows()
         room.match.finish({"by": "a test"})
         await rig.seconds(0.5)
         [listing] = await rig.exchange.listings()
