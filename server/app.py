@@ -268,7 +268,7 @@ class App:
             network=network,
             pid=os.getpid(),
             process=self.host.name,
-            bots={wish.game: wish.bots for wish in self.host.placing.standing},
+            bots={wish.game: wish.bots for wish in self.host.placement.standing},
             gauges=self._gauges,
             ready=self._why_not_ready,
         )

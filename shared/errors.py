@@ -42,7 +42,7 @@ MEANINGS: dict[CloseCode, str] = {
     CloseCode.INTERNAL_ERROR: "the server failed; resume",
     CloseCode.BAD_MESSAGE: "a message is malformed, unknown, out of range or out of turn",
     CloseCode.BAD_TOKEN: "the session token is forged, or of a server that is gone",
-    CloseCode.REFUSED: "the game refused the join",
+    CloseCode.REFUSED: "the game refused the join, or locked the room",
     CloseCode.NOT_FOUND: "no such game or room",
     CloseCode.TIMED_OUT: "no JOIN or RESUME came in time, or the connection fell silent",
     CloseCode.REPLACED: "another connection took this seat",

@@ -13,7 +13,7 @@ from shared.messages import Join, Status
 
 from .inbox import Item
 from .lobby import RoomMeta
-from .seating import JoinRefusal, SeatRequest
+from .seating import JoinRefusal, SeatRequest, SeatSearch
 
 
 class Clock(Protocol):
@@ -248,8 +248,11 @@ class Host(Protocol):
         """The games served here, by name."""
         ...
 
-    async def place(self, join: Join) -> RoomPort:
-        """The room a JOIN leads to, made if need be; RemoteError says why not."""
+    async def place(self, join: Join, search: SeatSearch | None = None) -> RoomPort:
+        """The room a JOIN leads to, made if need be; RemoteError says why not.
+
+        `search` says which rooms refused the JOIN before, and is told which is made for it.
+        """
         ...
 
     async def reach(self, room: str) -> RoomPort | None:

@@ -174,7 +174,9 @@ class Api:
                 found = await self._found(name)
                 return _json(self._describe(found[0])) if found else _missing(NO_ROOM)
             case ["rooms", name, "inputs"] if is_room_id(name):
-                room = await self._host.reach(name)
+                # To look at a room that sleeps wakes nobody.
+                awake = any(one.owner for one in await self._found(name))
+                room = await self._host.reach(name) if awake else None
                 return await self._inputs(room) if room else _missing(NO_ROOM)
             case ["rooms", name, "result"] if is_room_id(name):
                 result = await self._host.result(name)

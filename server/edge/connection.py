@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from server.core.lobby import clean_name
 from server.core.room import SeatRequest
+from server.core.seating import JoinRefusal, SeatSearch
 from server.core.tokens import Seat
 from server.edge.follower import RoomFollower
 from server.edge.intake import take_inputs
@@ -63,6 +64,7 @@ class Connection:
         "_parts",
         "_peer",
         "_proven",
+        "_search",
         "_seat",
         "_session",
         "_state",
@@ -77,6 +79,7 @@ class Connection:
         self._follower: RoomFollower | None = None
         self._session: ServerSession | None = None
         self._seat: Seat | None = None
+        self._search: SeatSearch | None = None
         self._proven = False
         # A long frame under way: its parts not written yet, and the DIGEST that follows them.
         self._parts: Iterator[bytes] | None = None
@@ -136,6 +139,16 @@ class Connection:
             self._timer = self._edge.later(deadline_s, self._too_old)
             self.send(Renew(round(deadline_s * 1000)).encode())
 
+    def refused(self, room: str, refusal: JoinRefusal) -> None:
+        """The room gave no seat: look for another, or say so."""
+        search = self._search
+        if self._state is not State.SEATING or search is None:
+            return
+        if search.goes_on(room, refusal):
+            self._edge.spawn(self._join(search))
+        else:
+            self.end(refusal.close_code, refusal.reason)
+
     def send(self, payload: bytes) -> None:
         """Send one message."""
         self._peer.send(payload)
@@ -188,7 +201,8 @@ class Connection:
         elif isinstance(message, Join) and state is State.SILENT:
             self._state = State.SEATING
             self._timer.cancel()
-            self._edge.spawn(self._join(message))
+            self._search = SeatSearch(message)
+            self._edge.spawn(self._join(self._search))
         elif isinstance(message, Resume) and state is State.SILENT:
             self._state = State.SEATING
             self._timer.cancel()
@@ -221,9 +235,13 @@ class Connection:
             self._follower.port.leave(self._session.player)
         self.end(CloseCode.NORMAL, "left")
 
-    async def _join(self, message: Join) -> None:
+    async def _join(self, search: SeatSearch) -> None:
+        message, refused_by = search.join, self._follower
+        if refused_by is not None:
+            self._follower = None
+            refused_by.leave(self)
         with self._answering():
-            port = await self._edge.host.place(message)
+            port = await self._edge.host.place(message, search)
             if self._state is State.SEATING:
                 self._follower = self._edge.follow(port)
                 if message.role is Role.SPECTATOR:

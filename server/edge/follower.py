@@ -16,6 +16,7 @@ from server.core.hooks import explain, place_in
 from server.core.metrics import Metrics
 from server.core.ports import Publication, RoomPort
 from server.core.room import SeatRequest
+from server.core.seating import JoinRefusal, RefusalCode
 from server.core.tokens import Seat, issued_ms
 from server.edge.generations import Generations
 from server.edge.seats import Seats
@@ -173,11 +174,17 @@ class RoomFollower:
         self._admit_to_standstill()
 
     def ended(self, code: CloseCode, reason: str) -> None:
-        """Close everyone: the room is over."""
-        everyone = [*self._sessions, *self._seating.values()]
-        everyone += [arrival.talker for arrival in self._arrivals]
+        """Close everyone: the room is over. Who waits for a seat there may find another."""
+        everyone = [*self._sessions, *(arrival.talker for arrival in self._arrivals)]
         for talker in everyone:
             talker.end(code, reason)
+        waiting, self._seating = self._seating, {}
+        over = code is CloseCode.ROOM_CLOSED
+        for talker in waiting.values():
+            if over:
+                talker.refused(self.port.id, JoinRefusal(RefusalCode.ENDED, reason))
+            else:
+                talker.end(code, reason)
 
     def _settle(self, publication: Publication) -> None:
         for nonce, player in publication.seated.items():
@@ -189,7 +196,7 @@ class RoomFollower:
         for nonce, refusal in publication.refused.items():
             talker = self._seating.pop(nonce, None)
             if talker is not None:
-                talker.end(refusal.close_code, refusal.reason)
+                talker.refused(self.port.id, refusal)
 
     def _take_arrivals(self) -> list[Arrival]:
         arrivals, self._arrivals = self._arrivals, []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from server.core.lobby import clean_name
 from server.core.ports import RoomPort
 from server.core.room import SeatRequest
+from server.core.seating import JoinRefusal, SeatSearch
 from server.core.tokens import Seat, issued_ms
 from server.edge.follower import RoomFollower
 from server.edge.intake import take_inputs
@@ -76,6 +77,7 @@ class Poller:
         self._gone = gone
         self._follower: RoomFollower | None = None
         self._session: ServerSession | None = None
+        self._search: SeatSearch | None = None
         self._token = b""
         self._admitted = 0
         self._poll: Poll | None = None
@@ -126,7 +128,8 @@ class Poller:
         else:
             # What is asked for waits for the seat.
             self._asked = asked
-            if self._follower is None:
+            if self._follower is None and self._search is None:
+                self._search = SeatSearch(hello) if isinstance(hello, Join) else None
                 self._edge.spawn(self._enter(hello))
 
     def _resume(self, session: ServerSession, message: Resume, welcome: bool) -> None:
@@ -157,6 +160,9 @@ class Poller:
 
     async def _enter(self, hello: Join | Resume) -> None:
         """Find the room and ask it for the seat."""
+        refused_by, self._follower = self._follower, None
+        if refused_by is not None:
+            refused_by.leave(self)
         try:
             if isinstance(hello, Resume):
                 seat = self._edge.check(hello.token)
@@ -164,7 +170,7 @@ class Poller:
                 if port is None:
                     raise RemoteError(CloseCode.ROOM_CLOSED, "the room is over")
             else:
-                port = await self._edge.host.place(hello)
+                port = await self._edge.host.place(hello, self._search)
                 seat = Seat(port.id, 0, hello.nonce)
             if self.over:
                 return
@@ -233,6 +239,16 @@ class Poller:
         self.send(self._edge.welcome(seat, self._follower.port, self._token))
         asked, self._asked = self._asked, ()
         self._guarded(lambda: self._do(asked))
+
+    def refused(self, room: str, refusal: JoinRefusal) -> None:
+        """The room gave no seat: look for another, or say so."""
+        search = self._search
+        if self.over or search is None:
+            return
+        if search.goes_on(room, refusal):
+            self._edge.spawn(self._enter(search.join))
+        else:
+            self.end(refusal.close_code, refusal.reason)
 
     def send(self, payload: bytes) -> None:
         """Give the poll that waits a message; a ROOM is kept until it is known to have arrived."""

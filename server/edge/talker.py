@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.core.seating import JoinRefusal
 from server.core.tokens import Seat
 from shared.errors import CloseCode
 from shared.messages import Resume
@@ -17,6 +18,9 @@ class Talker(Protocol):
 
     def welcome(self, seat: Seat, session: ServerSession, issued: int) -> None:
         """The seat is taken, or resumed: say so, with the token issued then (ms since 1970)."""
+
+    def refused(self, room: str, refusal: JoinRefusal) -> None:
+        """The room gave no seat: look for another, or say so."""
 
     def send(self, payload: bytes) -> None:
         """Send one message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -17,6 +17,8 @@ from shared.chunks import pack, unpack_stored
 from shared.errors import StoreError
 
 ANNOUNCE_S = 0.25
+# What was announced this recently is not announced again for each player who comes.
+FRESH_S = 0.05
 # A waiting player asks again after this.
 ASK_S = 0.05
 ASKS_MAX = 100
@@ -60,6 +62,7 @@ class Directory:
         self._rooms = rooms
         self._takes_more = takes_more
         self._told: dict[str, tuple[object, ...]] = {}
+        self._announced_s = -FRESH_S
         self._away = False
 
     async def run(self) -> None:
@@ -85,11 +88,11 @@ class Directory:
         owned = sum(1 for _ in self._rooms())
         await self._exchange.beat(Process(self._name, owned, self._takes_more(), self._games))
 
-    async def announce(self, promised: str = "") -> None:
-        """Tell of every room that changed; of `promised`, made for somebody, one seat less."""
+    async def announce(self) -> None:
+        """Tell of every room that changed."""
         changed: list[tuple[RoomHandle, Listing]] = []
         for room in self._rooms():
-            listing = self._listing(room, promised)
+            listing = self._listing(room)
             if listing is not None:
                 changed.append((room, listing))
         if not changed:
@@ -101,6 +104,7 @@ class Directory:
             for room, listing in changed:
                 self._told.pop(room.id, None)
                 room.seated[:0] = listing.seated
+                room.made_for[:0] = listing.made_for
             raise
 
     async def sleeping(self, room: RoomHandle) -> None:
@@ -125,11 +129,14 @@ class Directory:
         """Another process owns the room and announces it."""
         self._told.pop(room, None)
 
-    async def seat(self, wish: Wish, nonce: bytes) -> str | None:
-        """The room where this nonce finds a seat; None: make one."""
-        await self.announce()
+    async def seat(self, wish: Wish, nonce: bytes, excluding: Sequence[str] = ()) -> str | None:
+        """The room where this nonce finds a seat, none of those excluded; None: make one."""
+        if self._clock.now() - self._announced_s >= FRESH_S:
+            self._announced_s = self._clock.now()
+            await self.announce()
+        key = kind_key(wish)
         for _ in range(ASKS_MAX):
-            found = await self._exchange.find_seat(kind_key(wish), nonce)
+            found = await self._exchange.find_seat(key, nonce, self._name, excluding)
             if found is NoSeat.MAKE:
                 return None
             if isinstance(found, str):
@@ -150,22 +157,34 @@ class Directory:
         found = [read_listing(listing) for listing in listings]
         return [one for one in found if one is not None]
 
-    def _listing(self, room: RoomHandle, promised: str) -> Listing | None:
+    def _listing(self, room: RoomHandle) -> Listing | None:
         census = room.census
-        free = 0 if room.finished else max(0, room.free_seats - (room.id == promised))
+        free = _free_seats(room)
         # The tick is not among what counts as change, but is told once a second.
         second = census.tick // room.game.tick_rate
         people = (census.players, census.bots, census.spectators)
         state = (free, people, census.finished, room.status.name, room.epoch, second)
-        if self._told.get(room.id) == state and not room.seated:
+        if self._told.get(room.id) == state and not room.seated and not room.made_for:
             return None
         self._told[room.id] = state
         seated, room.seated = tuple(room.seated), []
-        return replace(self._describe(room), free=free, seated=seated)
+        made_for, room.made_for = tuple(room.made_for), []
+        return replace(self._describe(room), free=free, seated=seated, made_for=made_for)
 
     def _describe(self, room: RoomHandle) -> Listing:
         about = _about(room, LIVE, self._clock.wall_s())
         return Listing(room.id, meta_key(room.meta), 0, self._name, about)
+
+
+def _free_seats(room: RoomHandle) -> int:
+    """The seats a room offers to players who do not mind which room they join.
+
+    They are counted by the committed rows: a seat that is asked for is promised by the directory
+    until the row is announced together with its nonce, and would be counted twice.
+    """
+    if room.finished or not room.open_to_join:
+        return 0
+    return max(0, room.game.seats - room.census.players)
 
 
 def _about(room: RoomHandle, state: str, wall_s: float) -> bytes:
@@ -176,7 +195,7 @@ def _about(room: RoomHandle, state: str, wall_s: float) -> bytes:
             room.meta.encode(),
             status,
             room.epoch,
-            max(0, room.free_seats),
+            _free_seats(room),
             [census.tick, census.players, census.bots, census.spectators],
             census.finished,
             census.tick_s,

@@ -22,6 +22,7 @@ from server.core.outbox import Outbox
 from server.core.ports import Census, Publication
 from server.core.post import Request, encode_letter
 from server.core.presence import REPORT_S
+from server.core.room import is_open
 from server.core.versions import LeftAlone, check_rules
 from server.host.context import Context
 from server.host.failure_detector import FailureDetector
@@ -252,6 +253,8 @@ class RoomFollower:
     @property
     def free_seats(self) -> int:
         """Seats a human could take."""
+        if not is_open(self.match):
+            return 0
         people = sum(1 for player in self.match.players if not player.bot)
         return self._room.game.seats - people - len(self._room.outbox.nonces)
 

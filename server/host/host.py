@@ -12,6 +12,7 @@ from server.core.lifecycle import Event, Observer, State, unobserved
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Listed, Watch
+from server.core.seating import SeatSearch
 from server.host.context import Context
 from server.host.directory import Directory, meta_key
 from server.host.failover import Failover
@@ -19,13 +20,13 @@ from server.host.follower import Won
 from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
 from server.host.mail import Mail
-from server.host.placing import Placing, other_rules
+from server.host.placement import Placement, other_rules
 from server.host.recovery import Recovery
 from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
 from server.host.sweep import Sweep
 from server.host.tick_group import TickGroups
-from server.store.base import NoSuchRoom, Store
+from server.store.base import Loaded, NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
 from server.store.exchange import Exchange, Listing
 from shared.errors import CloseCode, RemoteError, StoreError
@@ -35,7 +36,10 @@ from shared.messages import Join
 
 # A copy nobody looks at is kept for those who come back.
 UNUSED_KEEP_S = 30.0
-DRAIN_LOOK_S = 0.005
+# How often a room whose life moves on beside its ticks is looked at.
+LOOK_S = 0.005
+# The last writes of a room that falls asleep take no longer, or the store is away.
+FALL_ASLEEP_S = 5.0
 
 
 class RoomsHost:
@@ -72,12 +76,13 @@ class RoomsHost:
         self._rooms: dict[str, RoomHandle] = {}
         self._reaching: dict[str, asyncio.Task[RoomHandle | None]] = {}
         self._making: set[str] = set()
+        self._waking: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
         self.groups = TickGroups(clock, self._writer, metrics, log, self._spawn)
         self.directory = self._directory()
-        self.placing = self._placing(standing)
+        self.placement = self._placement(standing)
         self.failover = Failover(context, self._register)
         self.handover = Handover(context)
         self._mail = Mail(context, spawn=self._spawn, reach=self._reach)
@@ -97,7 +102,7 @@ class RoomsHost:
         await self._mail.open()
         await self.directory.beat()
         await self.sweep.once(whole=True)
-        await self.placing.stand()
+        await self.placement.stand()
         self._spawn(self.directory.run())
         self._spawn(self.sweep.run())
 
@@ -114,7 +119,7 @@ class RoomsHost:
             for room in rooms:
                 room.on(Event.DRAINED)
             while any(room.life.owned for room in rooms) and not self._writer.failing:
-                await self._clock.sleep(DRAIN_LOOK_S)
+                await self._clock.sleep(LOOK_S)
         finally:
             self.groups.stop()
 
@@ -139,9 +144,9 @@ class RoomsHost:
         except StoreError as error:
             self._log.warning("could not say goodbye: %s", error)
 
-    async def place(self, join: Join) -> RoomHandle:
+    async def place(self, join: Join, search: SeatSearch | None = None) -> RoomHandle:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
-        return await self.placing.place(join)
+        return await self.placement.place(join, search)
 
     async def reach(self, room: str) -> RoomHandle | None:
         """A room, followed from here; None if there is none, RemoteError if not here or not now."""
@@ -151,7 +156,10 @@ class RoomsHost:
         return found
 
     async def _reach(self, room: str) -> RoomHandle | None:
-        if (known := self._rooms.get(room)) is not None:
+        known = self._rooms.get(room)
+        if known is not None and known.life.state is State.FALLING_ASLEEP:
+            known = await self._asleep(known)
+        if known is not None:
             return known
         task = self._reaching.get(room)
         if task is None:
@@ -164,6 +172,15 @@ class RoomsHost:
         except (StoreError, ValueError) as error:
             self._log.warning("room %s cannot be followed: %s", room, error)
             raise RemoteError(CloseCode.UNAVAILABLE, "the room cannot be read now", 1000) from None
+
+    async def _asleep(self, room: RoomHandle) -> RoomHandle | None:
+        """Wait until the last writes of a room that falls asleep are done, so that it can wake."""
+        until_s = self._clock.now() + FALL_ASLEEP_S
+        while room.life.state is State.FALLING_ASLEEP:
+            if self._clock.now() > until_s:
+                raise RemoteError(CloseCode.UNAVAILABLE, "the room falls asleep; try again", 1000)
+            await self._clock.sleep(LOOK_S)
+        return self._rooms.get(room.id)
 
     def rooms(self) -> list[RoomHandle]:
         """The rooms that are run or followed here."""
@@ -187,7 +204,8 @@ class RoomsHost:
 
     def owns(self, room: RoomHandle) -> None:
         """A room is owned here from now on."""
-        room.pinned = meta_key(room.meta) in self.placing.standing_keys
+        room.pinned = meta_key(room.meta) in self.placement.standing_keys
+        self.placement.owns(room)
 
     def lost(self, room: RoomHandle) -> None:
         """Another process owns the room, or may: it announces it."""
@@ -220,22 +238,23 @@ class RoomsHost:
             takes_more=self._takes_more,
         )
 
-    def _placing(self, standing: Sequence[tuple[str, Mapping[str, Any]]]) -> Placing:
-        return Placing(
+    def _placement(self, standing: Sequence[tuple[str, Mapping[str, Any]]]) -> Placement:
+        return Placement(
             self._context,
             self.games,
             self.directory,
             standing=standing,
-            rooms=self.rooms,
+            rooms=lambda: self._rooms,
             reach=self._reach,
             make=self._make,
             listed=self.listed,
         )
 
     def _takes_more(self) -> bool:
-        return not self._draining and len(self._owned()) < self._rooms_max
+        begun = len(self._making) + len(self._waking)
+        return not self._draining and len(self._owned()) + begun < self._rooms_max
 
-    async def _make(self, meta: RoomMeta, game: Game, wish: Wish) -> RoomHandle:
+    async def _make(self, meta: RoomMeta, game: Game, wish: Wish, nonce: bytes) -> RoomHandle:
         """Create a room and run it here."""
         if self._draining or self._writer.failing:
             raise RemoteError(CloseCode.UNAVAILABLE, "no new rooms right now", 2000)
@@ -252,10 +271,16 @@ class RoomsHost:
             match = Match(game, wish.options, meta.seed)
             inbox = await self._exchange.listen(name, room.receive)
             self._rooms[name] = room
+            if nonce:
+                room.made_for.append(nonce)
             room.on(Event.TAKEN, Won(match, loaded.epoch, inbox))
         finally:
             self._making.discard(name)
-        await self.directory.announce(promised=name)
+        try:
+            await self.directory.announce()
+        except StoreError as error:
+            # It is announced when the directory is back.
+            self._log.warning("room %s: the directory was not told: %s", name, error)
         return room
 
     async def _follow(self, name: str) -> RoomHandle | None:
@@ -267,16 +292,28 @@ class RoomsHost:
         if loaded.status is StoredStatus.QUARANTINED:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
         meta = RoomMeta.decode(loaded.meta)
-        game = self.placing.served(meta.game)
+        game = self.placement.served(meta.game)
         room = self._handle(name, meta, game)
         if loaded.status is not StoredStatus.ASLEEP:
             await room.open()
             self._rooms[name] = room
-        elif self._draining or not await self.failover.take_up(room, loaded):
-            raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
-        elif room.life.state is State.QUARANTINED:
-            raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
+        else:
+            await self._wake(room, loaded)
         return room
+
+    async def _wake(self, room: RoomHandle, loaded: Loaded) -> None:
+        """Own a room that sleeps; RemoteError says why not."""
+        if not self._draining and not self._takes_more():
+            sentence = "this server runs as many rooms as it may; the room sleeps on"
+            raise RemoteError(CloseCode.UNAVAILABLE, sentence, 5000)
+        self._waking.add(room.id)
+        try:
+            if self._draining or not await self.failover.take_up(room, loaded):
+                raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
+        finally:
+            self._waking.discard(room.id)
+        if room.life.state is State.QUARANTINED:
+            raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
 
     def _passes_over(self, room: str) -> bool:
         """Whether a sweep leaves a room alone: it is here, or about to be, or not to come here."""
@@ -299,7 +336,7 @@ class RoomsHost:
                 await self.directory.gone(room.id)
         except StoreError as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
-        if meta_key(room.meta) in self.placing.standing_keys:
+        if meta_key(room.meta) in self.placement.standing_keys:
             await self._stand()
 
     async def _stand(self) -> None:
@@ -307,7 +344,7 @@ class RoomsHost:
         if self._draining:
             return
         try:
-            await self.placing.stand()
+            await self.placement.stand()
         except (RemoteError, StoreError) as error:
             self._log.warning("a standing room was not made again: %s", error)
 
@@ -318,7 +355,7 @@ class RoomsHost:
             idle = room.life.droppable and not room.used
             if idle and now - room.unused_since_s > UNUSED_KEEP_S:
                 room.on(Event.UNUSED)
-        self.placing.mark(listings)
+        self.placement.mark(listings)
         await self._stand()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

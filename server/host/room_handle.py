@@ -21,7 +21,7 @@ from server.core.lobby import RoomMeta
 from server.core.outbox import Outbox
 from server.core.ports import Census, Follower, Publication
 from server.core.post import Failed, Move, Request, decode_letter
-from server.core.room import Room, SeatRequest
+from server.core.room import Room, SeatRequest, is_open
 from server.core.versions import LeftAlone
 from server.host.context import Context
 from server.host.follower import Copy, Ending, RoomFollower, Won
@@ -117,8 +117,10 @@ class RoomHandle:
         self.over: Ending | None = None
         # Kept open when nobody is in it: one room of each standing kind is.
         self.pinned = False
-        # Nonces of seats taken since the directory was last told.
+        # Nonces whose seats were taken or refused since the directory was last told.
         self.seated: list[bytes] = []
+        # The nonce of the JOIN it was made for, until the directory was told.
+        self.made_for: list[bytes] = []
         # Whether this process owned it when its life here ended, and so says so.
         self.was_owned = False
         self.unused_since_s = context.clock.now()
@@ -188,6 +190,11 @@ class RoomHandle:
     def free_seats(self) -> int:
         """Seats a human could take."""
         return self._port.free_seats
+
+    @property
+    def open_to_join(self) -> bool:
+        """Whether the game takes new players."""
+        return is_open(self._port.match)
 
     @property
     def finished(self) -> bool:
@@ -724,7 +731,7 @@ class RoomHandle:
             seated = self.outbox.settle(self.match) | publication.seated
             publication = replace(publication, seated=seated)
         if self.owned is not None:
-            self.seated += publication.seated
+            self.seated += [*publication.seated, *publication.refused]
         if self.status is not Status.LIVE and self._follower is not None:
             self._show_status()
         for edge in list(self._edges):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from server.core.lifecycle import State
 from server.edge.api import BOTS_USUAL, ROOMS_LISTED_MAX, Api, Site
 from server.edge.files import Files
 from server.edge.request import Request, Response
@@ -178,6 +179,29 @@ def test_what_is_not_there_is_404_with_a_sentence(tmp_path: Path, path: str) -> 
         desk = await Desk().start()
         told = await Counter(desk, tmp_path).json(path, 404)
         assert told["error"].startswith(("there is no", "no result"))
+
+    virtually(scenario())
+
+
+def test_no_get_wakes_a_room_that_sleeps(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        counter = Counter(desk, tmp_path)
+        ada = await desk.call("Ada", private=True)
+        room = desk.only_room()
+        assert (await counter.json(f"/api/rooms/{room.id}/inputs"))["room"] == room.id
+        room.leave(ada.session.player)
+        await desk.seconds(3)
+        assert room.life.state is State.ASLEEP
+        for path, status in (("", 200), ("/inputs", 404), ("/result", 404)):
+            await counter.json(f"/api/rooms/{room.id}{path}", status)
+        await counter.json(f"/api/rooms?room={room.id}")
+        await desk.seconds(1)
+        assert not desk.rig.host.rooms()
+        bob = await desk.call("Bob", room=room.id)
+        assert bob.session.welcome is not None
+        assert bob.session.welcome.room == room.id, "the control: a JOIN wakes it"
+        await desk.stop()
 
     virtually(scenario())
 

@@ -130,7 +130,8 @@ def test_a_room_that_is_made_for_somebody_promises_the_seat_until_it_is_taken() 
         rig = await Rig(exchange=board).start()
         owned, _ = await rig.room("Ada")
         await rig.seconds(1)
-        assert (board.told[0].free, board.told[0].seated) == (3, ()), "one is spoken for"
+        first = board.told[0]
+        assert (first.free, first.seated, first.made_for) == (4, (), (nonce("Ada"),))
         [seated] = [one for one in board.told if one.seated]
         assert (seated.free, seated.seated) == (3, (nonce("Ada"),)), "told once"
         assert owned.free_seats == 3

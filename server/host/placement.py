@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from server.core.lobby import RoomMeta, Wish, read_wish
 from server.core.ports import Listed
+from server.core.seating import FULL, LOCKED, SeatSearch
 from server.host.context import Context
 from server.host.directory import Directory, kind_key, meta_key
 from server.host.room_handle import RoomHandle
-from server.store.exchange import Listing, NoSeat
+from server.store.exchange import NONCE_S, Listing, NoSeat
 from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.messages import Join, Role
 from shared.schema import describe
 
-# A room may fill up between being found and being joined; more often than this is no chance.
-PLACES_MAX = 5
 
+class Placement:
+    """Finds rooms through the directory. `rooms` are those known here, `make` makes one.
 
-class Placing:
-    """Finds rooms through the directory. `rooms` are those known here, `make` makes one."""
+    JOINs wait for nothing but their own room: only those that repeat a nonce wait for each other.
+    """
 
     def __init__(
         self,
@@ -32,12 +34,13 @@ class Placing:
         directory: Directory,
         *,
         standing: Sequence[tuple[str, Mapping[str, Any]]],
-        rooms: Callable[[], Sequence[RoomHandle]],
+        rooms: Callable[[], Mapping[str, RoomHandle]],
         reach: Callable[[str], Awaitable[RoomHandle | None]],
-        make: Callable[[RoomMeta, Game, Wish], Awaitable[RoomHandle]],
+        make: Callable[[RoomMeta, Game, Wish, bytes], Awaitable[RoomHandle]],
         listed: Callable[[], Awaitable[Sequence[Listed]]],
     ) -> None:
         self._games = games
+        self._name = context.name
         self._exchange = context.exchange
         self._directory = directory
         self._clock = context.clock
@@ -50,7 +53,10 @@ class Placing:
         self._listed = listed
         self.standing = [read_wish(name, self.served(name), options) for name, options in standing]
         self.standing_keys = {kind_key(wish) for wish in self.standing}
-        self._making = asyncio.Lock()
+        self._making_standing = asyncio.Lock()
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        # The rooms where nonces have a seat or asked for one, by when they were noted.
+        self._noted: dict[str, tuple[float, str]] = {}
 
     def served(self, name: str) -> Game:
         """The game of this name; RemoteError says which there are."""
@@ -62,15 +68,21 @@ class Placing:
             )
         return game
 
-    async def place(self, join: Join) -> RoomHandle:
+    async def place(self, join: Join, search: SeatSearch | None = None) -> RoomHandle:
         """The room a JOIN leads to, made if need be; RemoteError says why not."""
         wish = read_wish(join.game, self.served(join.game), join.options)
+        search = search or SeatSearch(join)
+        # The same JOIN may be making its room on another connection.
+        turn = self._turns.setdefault(join.nonce, asyncio.Lock())
         try:
-            if wish.room is not None:
-                return self._seated(join) or await self._certain(wish, join.role)
-            # Inside, since the same JOIN may be making its room on another connection.
-            async with self._making:
-                return self._seated(join) or await self._any(wish, join.nonce)
+            async with turn:
+                room = self._seated(search)
+                if room is None and wish.room is not None:
+                    room = await self._certain(wish.room, join)
+                elif room is None:
+                    room = await self._any(wish, search)
+                self._note(join.nonce.hex(), room.id)
+                return room
         except StoreError as error:
             self._log.error("a player could not be placed: %s", error)
             raise RemoteError(CloseCode.UNAVAILABLE, "the store is away", 2000) from None
@@ -79,15 +91,16 @@ class Placing:
         """Make the standing rooms that are missing everywhere."""
         if not self.standing:
             return
-        async with self._making:
+        async with self._making_standing:
             there = {meta_key(one.meta) for one in await self._listed() if one.owner}
             for wish in self.standing:
                 if self._suspicion.refuses(wish.game):
                     continue
                 key = kind_key(wish)
-                if key not in there and (
-                    await self._exchange.find_seat(key, self._chance(16)) is NoSeat.MAKE
-                ):
+                if key in there:
+                    continue
+                found = await self._exchange.find_seat(key, self._chance(16), self._name)
+                if found is NoSeat.MAKE:
                     await self._make(wish)
 
     def mark(self, listings: Sequence[Listing]) -> None:
@@ -96,36 +109,54 @@ class Placing:
         for listing in listings:
             if listing.key in self.standing_keys:
                 first.setdefault(listing.key, listing.room)
-        for room in self._rooms():
+        for room in self._rooms().values():
             key = meta_key(room.meta)
             if room.owned is not None and key in first:
                 room.pinned = first[key] == room.id
 
-    def _seated(self, join: Join) -> RoomHandle | None:
-        """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
-        for room in self._rooms():
-            if not room.ending and room.meta.game == join.game and room.holds(join.nonce):
-                return room
-        return None
+    def owns(self, room: RoomHandle) -> None:
+        """This process owns a room from now on: who has a seat there may repeat the JOIN here."""
+        for player in room.match.players:
+            if player.nonce:
+                self._note(player.nonce, room.id)
 
-    async def _certain(self, wish: Wish, role: Role) -> RoomHandle:
-        room = await self._reach(wish.room or "")
-        if room is None or room.ending or room.meta.game != wish.game:
+    def _note(self, nonce: str, room: str) -> None:
+        now = self._clock.now()
+        # Put last, so that the notes stay in order of time.
+        self._noted.pop(nonce, None)
+        self._noted[nonce] = (now, room)
+        while (oldest := next(iter(self._noted))) and now - self._noted[oldest][0] > NONCE_S:
+            del self._noted[oldest]
+
+    def _seated(self, search: SeatSearch) -> RoomHandle | None:
+        """The room where this nonce has a seat or asked for one, for a repeated JOIN."""
+        join = search.join
+        noted_s, name = self._noted.get(join.nonce.hex(), (0.0, ""))
+        room = self._rooms().get(name)
+        if room is None or name in search.passed or self._clock.now() - noted_s > NONCE_S:
+            return None
+        fits = not room.ending and room.meta.game == join.game
+        return room if fits and room.holds(join.nonce) else None
+
+    async def _certain(self, name: str, join: Join) -> RoomHandle:
+        room = await self._reach(name)
+        if room is None or room.ending or room.meta.game != join.game:
             raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
         if not room.understood:
             raise other_rules()
-        if role is Role.PLAYER and room.free_seats <= 0:
-            raise RemoteError(CloseCode.ROOM_FULL, "the room is full")
+        if join.role is Role.PLAYER and not room.holds(join.nonce):
+            no = None if room.free_seats > 0 else FULL if room.open_to_join else LOCKED
+            if no is not None:
+                raise RemoteError(no.close_code, no.reason)
         return room
 
-    async def _any(self, wish: Wish, nonce: bytes) -> RoomHandle:
+    async def _any(self, wish: Wish, search: SeatSearch) -> RoomHandle:
         """An open room of this kind, wherever it is run, or a new one."""
-        if wish.private:
-            return await self._make(wish)
-        for _ in range(PLACES_MAX):
-            found = await self._directory.seat(wish, nonce)
+        nonce = search.join.nonce
+        while not search.exhausted:
+            found = await self._directory.seat(wish, nonce, search.passed)
             if found is None:
-                return await self._make(wish)
+                break
             try:
                 room = await self._reach(found)
             except RemoteError as error:
@@ -133,15 +164,18 @@ class Placing:
                     raise
                 # It was put aside, and whoever announced it has died of it.
                 room = None
-            if room is not None and _fits(room):
+            if room is not None and not room.ending and (room.holds(nonce) or _fits(room)):
                 return room
-            # It filled up, or ended, before the directory was told; ask as somebody else.
+            # It filled up, or ended, before the directory was told.
             if room is None:
                 await self._directory.gone(found)
-            nonce = self._chance(16)
-        return await self._make(wish)
+            search.passed.append(found)
+        room = await self._make(wish, nonce)
+        search.made = room.id
+        return room
 
-    async def _make(self, wish: Wish) -> RoomHandle:
+    async def _make(self, wish: Wish, nonce: bytes = b"") -> RoomHandle:
+        """A new room; for this nonce, if there is one."""
         game = self._games[wish.game]
         meta = RoomMeta(
             wish.game,
@@ -153,11 +187,11 @@ class Placing:
             game.version,
             pack(describe(game)[3]),
         )
-        return await self._make_room(meta, game, wish)
+        return await self._make_room(meta, game, wish, nonce)
 
 
 def _fits(room: RoomHandle) -> bool:
-    """Whether somebody who does not mind which room can be seated in this one."""
+    """Whether a player who does not mind which room can be seated in this one."""
     return not room.finished and room.free_seats > 0 and room.understood
 
 
