@@ -75,8 +75,7 @@ class RoomsHost:
         self._rooms_max = rooms_max
         self._rooms: dict[str, RoomHandle] = {}
         self._reaching: dict[str, asyncio.Task[RoomHandle | None]] = {}
-        self._making: set[str] = set()
-        self._waking: set[str] = set()
+        self._beginning: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
@@ -251,8 +250,9 @@ class RoomsHost:
         )
 
     def _takes_more(self) -> bool:
-        begun = len(self._making) + len(self._waking)
-        return not self._draining and len(self._owned()) + begun < self._rooms_max
+        # Those that are being made or woken count as if they ran.
+        count = len(self._owned()) + len(self._beginning)
+        return not self._draining and count < self._rooms_max
 
     async def _make(self, meta: RoomMeta, game: Game, wish: Wish, nonce: bytes) -> RoomHandle:
         """Create a room and run it here."""
@@ -263,7 +263,7 @@ class RoomsHost:
         if not self._takes_more():
             raise RemoteError(CloseCode.UNAVAILABLE, "no room for another room", 5000)
         name = room_id(self._chance(ROOM_ID_LENGTH))
-        self._making.add(name)
+        self._beginning.add(name)
         try:
             await self._store.create(name, meta.encode())
             loaded = await self._store.acquire(name, self.name)
@@ -275,7 +275,7 @@ class RoomsHost:
                 room.made_for.append(nonce)
             room.on(Event.TAKEN, Won(match, loaded.epoch, inbox))
         finally:
-            self._making.discard(name)
+            self._beginning.discard(name)
         try:
             await self.directory.announce()
         except StoreError as error:
@@ -306,19 +306,19 @@ class RoomsHost:
         if not self._draining and not self._takes_more():
             sentence = "this server runs as many rooms as it may; the room sleeps on"
             raise RemoteError(CloseCode.UNAVAILABLE, sentence, 5000)
-        self._waking.add(room.id)
+        self._beginning.add(room.id)
         try:
             if self._draining or not await self.failover.take_up(room, loaded):
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
         finally:
-            self._waking.discard(room.id)
+            self._beginning.discard(room.id)
         if room.life.state is State.QUARANTINED:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
 
     def _passes_over(self, room: str) -> bool:
         """Whether a sweep leaves a room alone: it is here, or about to be, or not to come here."""
         return self._draining or any(
-            room in here for here in (self._rooms, self._reaching, self._making)
+            room in here for here in (self._rooms, self._reaching, self._beginning)
         )
 
     def _handle(self, name: str, meta: RoomMeta, game: Game) -> RoomHandle:
