@@ -46,8 +46,9 @@ export class Lobby {
   #invited;
 
   /**
-   * @param {{ play: (choice: Choice) => void, share: (room: RoomInfo) => void, began: () => void }}
-   *   page `began` is called when the server answers for the first time
+   * @param {{ play: (choice: Choice) => void, share: (room: RoomInfo) => void, began: () => void,
+   *   away: () => void }} page `began` is called when the server answers for the first time, and
+   *   `away` when it does not
    */
   constructor(page) {
     this.page = page;
@@ -89,6 +90,8 @@ export class Lobby {
   /** @returns {Promise<Answer>} */
   async #ask() {
     const { room } = this.#invited;
+    // What the page is to show does not wait for the rooms, which a store that is away keeps back.
+    if (!this.status) return { status: await api("/api/status"), rooms: [], room: null };
     const [status, { rooms }, found] = await Promise.all([
       this.#stale ? api("/api/status") : null,
       api("/api/rooms"),
@@ -118,8 +121,10 @@ export class Lobby {
     this.#stale = true;
     this.#state("away", AWAY);
     byId("away").textContent = `${error.message}. It is asked again every two seconds.`;
-    // Before the first answer nothing is shown, as it may be a room and not the lobby.
-    if (!this.status) byId("lobby").hidden = false;
+    if (this.status) return;
+    // Before the first answer it may be a room that is to be shown, and not the lobby.
+    this.page.away();
+    byId("lobby").hidden = false;
   }
 
   /**

@@ -5,6 +5,7 @@ import { Lobby, find } from "./lobby.js";
 import { Play } from "./play.js";
 import { Share, roomPath } from "./share.js";
 import { Mistakes } from "./mistakes.js";
+import { Waiting } from "./waiting.js";
 import { byId } from "./dom.js";
 import { ownLine } from "./network.js";
 import { clean, problem } from "./name.js";
@@ -18,7 +19,7 @@ const name = /** @type {HTMLInputElement} */ (byId("name"));
 class Page {
   /** The last choice, for joining again. @type {Choice | null} */
   #choice = null;
-  #joining = false;
+  #waiting = new Waiting();
   #share = new Share();
   #mistakes = new Mistakes(byId("mistakes"));
 
@@ -27,6 +28,7 @@ class Page {
       play: (choice) => void this.#enter(choice),
       share: ({ room, game }) => this.#invite(game, room),
       began: () => void this.open(),
+      away: () => this.#waiting.end(),
     });
     this.play = new Play({
       leave: () => this.#toLobby(),
@@ -46,11 +48,14 @@ class Page {
     const { game: asked, room, role, plain } = address();
     this.play.stop();
     if (!this.lobby.status) return this.lobby.show(null, null);
+    this.#waiting.end();
     if (this.lobby.status.development) this.#mistakes.begin();
     const game = this.lobby.game(asked);
     if (game && room && (plain || !game.web)) {
       this.#choice = { game, role, plain: true, room, options: {} };
-      const seated = await attempt(() => resume(game.name, { room, role, url: this.#url }));
+      const seated = await this.#seated(game.title, (waited) =>
+        resume(game.name, { room, role, url: this.#url, ...waited }),
+      );
       if (seated) return this.#show(seated, this.#choice);
     }
     show("lobby");
@@ -67,17 +72,14 @@ class Page {
   /** @param {Choice} choice */
   async #enter(choice) {
     const { game, role, plain, room, options } = choice;
-    if (this.#joining) return;
     if (!judge()) return name.focus();
     const player = clean(name.value);
     remember(player);
     if (!plain && game.page) return location.assign(ownPage(game.page, choice, player));
-    this.#busy(true);
     notice("");
-    const joined = await attempt(() =>
-      join(game.name, { name: player, role, room, options, fresh: true, url: this.#url }),
+    const joined = await this.#seated(game.title, (waited) =>
+      join(game.name, { name: player, role, room, options, fresh: true, url: this.#url, ...waited }),
     );
-    this.#busy(false);
     if (joined) return this.#show(joined, choice);
     show("lobby");
     this.lobby.show(game.name, room ?? null);
@@ -88,10 +90,24 @@ class Page {
     return this.lobby.status?.development ? ownLine() : undefined;
   }
 
-  /** @param {boolean} busy */
-  #busy(busy) {
-    this.#joining = busy;
-    document.body.setAttribute("aria-busy", String(busy));
+  /**
+   * What `take` resolves to; meanwhile the page says what is waited for, and by its button one
+   * waits no longer. Null, and a notice that says why, when the server refused.
+   * @template T
+   * @param {string} title
+   * @param {(waited: { waiting: (what: string) => void, signal: AbortSignal }) => Promise<T>} take
+   * @returns {Promise<T | null>}
+   */
+  async #seated(title, take) {
+    const signal = this.#waiting.begin(title);
+    try {
+      return await take({ waiting: (what) => this.#waiting.say(what), signal });
+    } catch (error) {
+      if (!signal.aborted) notice(explain(error));
+      return null;
+    } finally {
+      this.#waiting.end(signal);
+    }
   }
 
   /**
@@ -146,22 +162,12 @@ function address() {
 }
 
 /**
- * What `act` resolves to; null, and a notice that says why, when the server refused.
- * @template T
- * @param {() => Promise<T>} act
- * @returns {Promise<T | null>}
+ * Why there is no seat, in words.
+ * @param {unknown} error
  */
-async function attempt(act) {
-  try {
-    return await act();
-  } catch (error) {
-    notice(
-      error instanceof SessionEnded
-        ? `The server said: ${error.reason} (${error.code})`
-        : String(error),
-    );
-    return null;
-  }
+function explain(error) {
+  const ended = error instanceof SessionEnded;
+  return ended ? `The server said: ${error.reason} (${error.code})` : String(error);
 }
 
 /** @param {"lobby" | "play"} which */
