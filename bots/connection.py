@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.errors import CloseCode
 from shared.limits import REASON_CHARS_MAX
-from shared.messages import Close, Frame, TimeAnswer, Welcome, decode_from_server
+from shared.messages import Close, Frame, Time, TimeAnswer, Welcome, decode_from_server
 from shared.session import ClientSession, ClientState, Outcome
 
 from .clock import Clock
@@ -23,6 +23,8 @@ from .retry import RESUME_CODES, backoff_s
 from .websocket import ABNORMAL, Connect
 
 SILENCE_S = 5.0
+# A room that stands still sends nothing; the answer to a TIME tells it from a lost socket.
+QUIET_S = 2.0
 JOIN_GIVE_UP_S = 60.0
 # A closing handshake takes a round trip; the socket itself gives up before this.
 CLOSE_WAIT_S = 2.0
@@ -277,8 +279,11 @@ class Connection:
             if self._line is not None and self._line is not line:
                 line = self._line
             elif not over:
-                if self._clock.now() - line.heard_s > SILENCE_S:
+                quiet_s = self._clock.now() - line.heard_s
+                if quiet_s > SILENCE_S:
                     self._trouble(CloseCode.TIMED_OUT, f"silent for {SILENCE_S:g} s")
+                elif quiet_s > QUIET_S and self._session.state is ClientState.LIVE:
+                    line.send(Time(self._clock.now() * 1000).encode())
             elif self._next is None:
                 return line
             else:

@@ -74,6 +74,8 @@ MESSAGES_BURST = 300
 
 # JOIN or RESUME must be the first message, and come within this.
 HELLO_TIMEOUT_S = 5.0
+# JOIN and RESUME are answered within this; clients take five seconds of silence for a lost socket.
+SEAT_TIMEOUT_S = 4.0
 # Messages in one long poll: RESUME, every unacknowledged input in two INPUTs, TIME or LEAVE, and as
 # many again.
 POLL_MESSAGES_MAX = 8

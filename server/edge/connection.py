@@ -18,6 +18,7 @@ from server.core.tokens import Seat
 from server.edge.follower import RoomFollower
 from server.edge.intake import take_inputs
 from server.edge.limits import Budget
+from server.edge.talker import STANDS_STILL
 from server.edge.websocket import Peer
 from shared import limits
 from shared.errors import TRY_AGAIN, CloseCode, RemoteError
@@ -30,6 +31,7 @@ from shared.messages import (
     Renew,
     Resume,
     Role,
+    Status,
     Time,
     TimeAnswer,
     ToServer,
@@ -120,6 +122,7 @@ class Connection:
         if self._state is State.ENDED:
             return
         self._state = State.LIVE
+        self._timer.cancel()
         self._seat = seat
         self._session = session
         assert self._follower is not None
@@ -199,13 +202,11 @@ class Connection:
         elif isinstance(message, Leave) and state is State.LIVE:
             self._leave()
         elif isinstance(message, Join) and state is State.SILENT:
-            self._state = State.SEATING
-            self._timer.cancel()
+            self._begin_seating()
             self._search = SeatSearch(message)
             self._edge.spawn(self._join(self._search))
         elif isinstance(message, Resume) and state is State.SILENT:
-            self._state = State.SEATING
-            self._timer.cancel()
+            self._begin_seating()
             self._edge.spawn(self._resume(message))
         elif state is State.SILENT:
             raise bad("the first message must be JOIN or RESUME")
@@ -213,6 +214,11 @@ class Connection:
             raise bad("wait for WELCOME before the next message")
         else:
             raise bad("JOIN and RESUME are first messages; open another connection")
+
+    def _begin_seating(self) -> None:
+        self._state = State.SEATING
+        self._timer.cancel()
+        self._timer = self._edge.later(limits.SEAT_TIMEOUT_S, self._unanswered)
 
     def _input(self, message: InputMessage) -> None:
         follower, session = self._follower, self._session
@@ -271,6 +277,13 @@ class Connection:
         except Exception:
             self.end(CloseCode.INTERNAL_ERROR, "the server failed; try again")
             raise
+
+    def _unanswered(self) -> None:
+        """No tick seated the player in time; the JOIN or RESUME that is repeated finds the seat."""
+        follower = self._follower
+        still = follower is not None and follower.port.status is Status.PAUSED
+        reason = STANDS_STILL if still else "the server is busy"
+        self.end(CloseCode.UNAVAILABLE, reason, 1000)
 
     def _too_old(self) -> None:
         self.end(CloseCode.GOING_AWAY, "this connection has reached its age; resume")

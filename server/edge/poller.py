@@ -17,6 +17,7 @@ from server.core.tokens import Seat, issued_ms
 from server.edge.follower import RoomFollower
 from server.edge.intake import take_inputs
 from server.edge.limits import Budget
+from server.edge.talker import STANDS_STILL
 from shared import limits
 from shared.errors import TRY_AGAIN, CloseCode, RemoteError
 from shared.from_client import bad
@@ -30,6 +31,7 @@ from shared.messages import (
     Resume,
     Role,
     RoomStatus,
+    Status,
     Time,
     TimeAnswer,
     ToServer,
@@ -215,9 +217,13 @@ class Poller:
 
     def _standing(self) -> list[bytes]:
         """What to say where nothing happened: how the room stands."""
-        if self._session is None or self._follower is None or self.over:
+        if self._follower is None or self.over:
             return []
         port = self._follower.port
+        if self._session is None:
+            # The JOIN or RESUME that is repeated finds the seat, which is asked for.
+            close = Close(CloseCode.UNAVAILABLE, STANDS_STILL, 1000)
+            return [close.encode()] if port.status is Status.PAUSED else []
         return [RoomStatus(port.epoch, port.census.tick, port.status).encode()]
 
     # The room's side.

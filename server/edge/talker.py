@@ -12,6 +12,9 @@ from shared.errors import CloseCode
 from shared.messages import Resume
 from shared.session import ServerSession
 
+# Why a JOIN or RESUME is not answered with a seat: no tick comes that could bring it.
+STANDS_STILL = "the room stands still on the server"
+
 
 class Talker(Protocol):
     """A connection as its room sees it."""

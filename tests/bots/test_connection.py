@@ -10,11 +10,24 @@ from random import Random
 import pytest
 
 from bots.clock import LoopClock
-from bots.connection import JOIN_GIVE_UP_S, SILENCE_S, Connection
+from bots.connection import JOIN_GIVE_UP_S, QUIET_S, SILENCE_S, Connection
 from bots.retry import BACKOFF_MAX_S, backoff_s
 from bots.websocket import Receiver, Socket, Unreachable, open_websocket
 from shared.errors import TRY_AGAIN, CloseCode
-from shared.messages import Close, InputMessage, Join, Renew, Resume, Welcome
+from shared.from_client import decode_from_client
+from shared.messages import (
+    TIME,
+    Close,
+    InputMessage,
+    Join,
+    Renew,
+    Resume,
+    RoomStatus,
+    Status,
+    Time,
+    TimeAnswer,
+    Welcome,
+)
 from shared.schema import describe
 from shared.session import ClientSession, ClientState, Outcome
 from tests.bots.arena import Arena, Field, Push
@@ -262,18 +275,24 @@ async def test_a_join_is_given_up_after_a_minute_of_growing_waits() -> None:
 
 
 class Wire:
-    """A socket in memory: answers each JOIN and RESUME with `answers`, then is silent."""
+    """A socket in memory: answers each JOIN and RESUME with `answers`, and so many TIMEs."""
 
-    def __init__(self, receiver: Receiver, answers: list[bytes]) -> None:
+    def __init__(self, receiver: Receiver, answers: list[bytes], times: int = 0) -> None:
         self.sent: list[bytes] = []
         self.closed = False
         self._receiver = receiver
         self._answers = answers
+        self._times = times
 
     def send(self, payload: bytes) -> None:
         self.sent.append(payload)
-        for answer in self._answers:
-            self._receiver.message(answer)
+        message = decode_from_client(payload)
+        if isinstance(message, Join | Resume):
+            for answer in self._answers:
+                self._receiver.message(answer)
+        elif isinstance(message, Time) and self._times:
+            self._times -= 1
+            self._receiver.message(TimeAnswer(message.client_ms, 0.0, 1).encode())
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if not self.closed:
@@ -302,6 +321,31 @@ async def test_silence_counts_as_a_lost_socket() -> None:
     assert all(wire.closed for wire in wires)
     waited_s = clock.now() - began_s
     assert 2 * SILENCE_S < waited_s < 2 * (SILENCE_S + 1) + 1
+
+
+async def test_a_room_that_stands_still_is_no_lost_socket_as_long_as_the_server_answers() -> None:
+    wires: list[Wire] = []
+    welcome = Welcome(b"token", "room", 1, 5, 20, 1, describe(Field()))
+    paused = RoomStatus(1, 9, Status.PAUSED)
+
+    async def open_wire(url: str, receiver: Receiver) -> Socket:
+        wires.append(Wire(receiver, [welcome.encode(), paused.encode()], times=20))
+        if len(wires) == 2:
+            connection.leave()
+        return wires[-1]
+
+    clock, desk = TestClock(), Desk()
+    session = ClientSession(Join(NONCE, "field", {}, ""))
+    connection = Connection(
+        "ws://memory/", session, desk, connect=open_wire, clock=clock, rng=Random(5)
+    )
+    began_s = clock.now()
+    await connection.run()
+    asked = [payload for payload in wires[0].sent if payload[1] == TIME]
+    assert len(asked) > 20
+    # The control: it was lost once the server answered no more.
+    assert clock.now() - began_s > 20 * QUIET_S + SILENCE_S
+    assert [code for code, _ in desk.troubles] == [CloseCode.TIMED_OUT]
 
 
 async def test_a_servers_retry_after_is_the_least_wait() -> None:

@@ -68,11 +68,12 @@ class Page {
   async enter(asked) {
     this.#asked = asked;
     this.#start.hide();
-    this.veil.show("Joining", "Asking the server for a seat…");
     const { name, role, room, options } = asked;
+    const lobby = { text: "To the lobby", act: () => this.leave() };
+    const waiting = (/** @type {string} */ what) => this.veil.show("Joining", what, [lobby]);
     try {
       // A room in the address may be a reload: then the seat this tab still has is taken up.
-      const joined = await join(GAME, { name, role, options, room, fresh: !room });
+      const joined = await join(GAME, { name, role, options, room, fresh: !room, waiting });
       history.replaceState(null, "", write(asked, joined.id));
       this.#begin(joined);
     } catch (error) {

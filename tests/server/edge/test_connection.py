@@ -17,12 +17,14 @@ from shared.messages import (
     Join,
     Leave,
     Role,
+    RoomStatus,
+    Status,
     Time,
     TimeAnswer,
     Welcome,
 )
 from shared.session import ClientState
-from tests.server.core.yard import nonce
+from tests.server.core.yard import Yard, nonce
 from tests.server.edge.desk import Caller, Desk, closing
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
@@ -200,6 +202,47 @@ def test_who_says_nothing_is_closed_in_time_and_may_try_again() -> None:
         await desk.seconds(0.2)
         assert closing(line) == (CloseCode.TIMED_OUT, "no JOIN or RESUME came within 5 s")
         assert line.of(Close)[0].retry_after_ms == 1000
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_join_or_resume_at_a_room_that_stands_still_is_answered_and_finds_its_seat_later() -> (
+    None
+):
+    class Patient(Yard):
+        grace_s = 30.0
+
+    async def scenario() -> None:
+        desk = await Desk(Patient()).start()
+        ada = await desk.call("Ada", "patient")
+        bob = await desk.call("Bob", "patient", room=desk.port().id)
+        seat = bob.session.view and bob.session.view.player
+        bob.hang_up()
+        desk.rig.store.away = True
+        await desk.seconds(0.3)
+        assert ada.line.of(RoomStatus)[-1].status is Status.PAUSED
+        eve = Caller(desk, "Eve", "patient", room=desk.port().id)
+        for caller in (eve, bob):
+            line = caller.connect()
+            await desk.seconds(3.9)
+            assert line.ending is None
+            await desk.seconds(0.2)
+            assert closing(line) == (
+                CloseCode.UNAVAILABLE,
+                "the room stands still on the server",
+            )
+            assert line.of(Close)[0].retry_after_ms == 1000
+            caller.session.lost()
+        desk.rig.store.away = False
+        await desk.seconds(3)
+        for caller in (eve, bob):
+            caller.connect()
+            await desk.seconds(0.3)
+            assert caller.session.state is ClientState.LIVE, caller.session.closed
+        assert bob.session.view is not None
+        assert bob.session.view.player == seat
+        assert len(desk.only_room().match.players) == 3, "and no seat is doubled"
         await desk.stop()
 
     virtually(scenario())

@@ -140,6 +140,30 @@ def test_a_poll_waits_for_a_newer_frame_and_no_longer_than_it_may() -> None:
     virtually(scenario())
 
 
+def test_a_join_by_poll_at_a_room_that_stands_still_is_answered_and_finds_its_seat_later() -> None:
+    async def scenario() -> None:
+        store = MoodyStore()
+        desk = await Desk(store=store).start()
+        ada = Pollster(desk, "Ada")
+        await ada.poll()
+        store.away = True
+        await desk.seconds(0.2)
+        eve = Pollster(desk, "Eve", room=desk.port().id)
+        for _ in range(2):
+            assert closed(await eve.poll()) == (
+                CloseCode.UNAVAILABLE,
+                "the room stands still on the server",
+            )
+            await desk.seconds(1)
+        store.away = False
+        await eve.poll()
+        await eve.play(3)
+        assert [p.name for p in desk.only_room().match.players] == ["Ada", "Eve"]
+        await desk.stop()
+
+    virtually(scenario())
+
+
 def test_a_newer_poll_answers_the_older_at_once() -> None:
     async def scenario() -> None:
         desk = await Desk().start()
