@@ -74,9 +74,7 @@ class Polling:
         origin = request.headers.get("origin")
         if origin is not None and not admits(origin, request.host, self._origins):
             sentence = "pages from this origin may not poll; the server's list of origins decides"
-            # The page may read why, or its player would be told nothing.
-            may_read = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
-            return Response(403, f"{sentence}\n".encode(), headers=may_read)
+            return Response(403, f"{sentence}\n".encode())
         shared: tuple[tuple[str, str], ...] = ()
         if origin is not None:
             shared = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))

@@ -194,7 +194,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         edge.message_bytes_max, limits.MESSAGES_PER_S, limits.INPUT_ITEMS_PER_S,
         edge.frames_per_s, edge.control_frames_per_s, limits.POLL_MESSAGES_MAX,
         edge.body_bytes_max, limits.MESSAGES_PER_S, limits.POLL_LINGER_S, edge.open_timeout_s,
-        limits.HELLO_TIMEOUT_S, edge.ping_timeout_s, limits.TOO_SLOW_S, limits.INPUT_ITEMS_MAX,
+        limits.HELLO_TIMEOUT_S, limits.SEAT_TIMEOUT_S, edge.ping_timeout_s, limits.TOO_SLOW_S, limits.INPUT_ITEMS_MAX,
         limits.ACTIONS_PER_ITEM_MAX, limits.UNACKED_INPUTS_MAX, limits.INBOX_ITEMS_MAX,
         limits.GAME_CHARS_MAX,
         16 * limits.NAME_CHARS_MAX, limits.IDENTITY_CHARS_MAX, limits.BUILD_CHARS_MAX,
