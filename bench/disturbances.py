@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bench.scene import Measured, Scene
-from server.commands import CommandError, move
+from server.command_error import CommandError
+from server.commands import move
 from server.host.clock import LoopClock
 from server.store.exchange import Exchange
 

@@ -2,11 +2,10 @@
 
     python -m server processes              the living processes and the rooms in the directory
     python -m server move ROOM [--to NAME]  ask ROOM's owner to hand it over, and wait until it did
-    python -m server rooms --states         what a room may be in a process, and what may happen
 
-The first two speak through the store that the processes share, so they run wherever it can be
-reached, with the same `--store` or `HOLDFAST_STORE`. Nothing is forced: a room moves when its owner
-lets go.
+Both speak through the store that the processes share, so they run wherever it can be reached, with
+the same `--store` or `HOLDFAST_STORE`. Nothing is forced: a room moves when its owner lets go.
+Those about rooms in a store are in server/room_commands.py.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from server.command_error import CommandError
 from server.config import SETTINGS, explain, parse, program
-from server.core.lifecycle import table_as_markdown
 from server.core.ports import Clock
 from server.core.post import encode_move
 from server.host.clock import LoopClock
 from server.host.directory import read_listing
+from server.room_commands import DOES, run_room_command
 from server.settings import quoted
 from server.store.base import ROOM_ID, NoSuchRoom, Status, Store, Tail
 from server.store.exchange import Exchange, Listing, Process
@@ -40,15 +40,10 @@ POLL_S: Final = 0.02
 # Letters may be lost; asking a room that is where it was asked to be changes nothing.
 REPEAT_S: Final = 1.0
 
-COMMANDS: Final = ("move", "processes", "rooms")
+COMMANDS: Final = ("move", "processes", *DOES)
 MOVE_USAGE: Final = "give: python -m server move ROOM [--to PROCESS] [--store URL]"
 PROCESSES_USAGE: Final = "give: python -m server processes [--store URL]"
-ROOMS_USAGE: Final = "give: python -m server rooms --states"
 ROOMS_SHOWN: Final = 10
-
-
-class CommandError(Exception):
-    """Why nothing came of a command, in one sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +67,8 @@ def run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Raises `ConfigError` for a command line that cannot be meant, or a store without peers.
     """
-    if argv[0] == "rooms":
-        return print_states(argv[1:])
+    if argv[0] in DOES:
+        return run_room_command(argv, environ)
     command = read_command(argv)
     config = parse(command.flags, environ)
     scheme = config.store.partition(":")[0]
@@ -141,29 +136,13 @@ def read_command(argv: Sequence[str]) -> Command:
     return Command(room, to, tuple(flags))
 
 
-def print_states(rest: Sequence[str]) -> int:
-    """Print the table of a room's life as Markdown; `ConfigError` unless that was asked for."""
-    if {"-h", "--help"} & set(rest):
-        make_help("rooms").print_help()
-        raise SystemExit(0)
-    if list(rest) != ["--states"]:
-        raise ConfigError(f"rooms: what of them? {ROOMS_USAGE}")
-    print(table_as_markdown(), end="")
-    return 0
-
-
 def make_help(name: str) -> argparse.ArgumentParser:
     """A parser for the sake of its help, of one of `COMMANDS`."""
     does = {
         "move": "Ask a room's owner to hand it over to another process, and wait until it did.",
         "processes": "List the living processes, each with the rooms it runs.",
-        "rooms": "Print what a room may be in a process, and what may happen to it there.",
     }
     parser = argparse.ArgumentParser(prog=f"{program()} {name}", description=does[name])
-    if name == "rooms":
-        text = "the table of states and events, as Markdown"
-        parser.add_argument("--states", action="store_true", help=text)
-        return parser
     if name == "move":
         parser.add_argument("ROOM", help="the room's id, as in its link or as 'processes' has it")
         text = "the process that is to have it, as 'processes' has it; any that can, without this"

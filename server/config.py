@@ -323,7 +323,7 @@ def make_help() -> argparse.ArgumentParser:
         prog=program(),
         description="Serve multiplayer matches that outlive the machine they run on.",
         epilog="A flag wins over its variable, a variable over the default. Commands instead of "
-        "flags: processes, and move ROOM [--to PROCESS]; both ask a store that is shared.",
+        "flags: processes, move, rooms, release, export and show; each has a --help.",
     )
     parser.add_argument("--version", action="store_true", help="print the release and exit")
     for name, one in SETTINGS.items():

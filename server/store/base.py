@@ -393,6 +393,15 @@ class Store(Protocol):
         """
         ...
 
+    async def cut(self, room: str, epoch: int, tick: int) -> int:
+        """Forget what came after `tick`, and own the room under the new epoch that is returned.
+
+        Raise `NoSuchRoom`, `Fenced`, or `OutOfOrder` where the journal does not hold the record of
+        `tick` and the records from the checkpoint before it on. What was committed after it, and
+        seen, never was; results stay.
+        """
+        ...
+
     async def results_of(self, room: str) -> list[MatchResult]:
         """Return what the room's matches came to, closed or not, in the order they ended.
 
@@ -407,6 +416,11 @@ class Store(Protocol):
     async def results(self, limit: int) -> list[tuple[str, bytes]]:
         """Return up to `limit` rooms and their last results, the last committed first."""
         ...
+
+
+def cannot_cut(room: str, tick: int) -> OutOfOrder:
+    """The refusal of `Store.cut` where nothing leads to the tick."""
+    return OutOfOrder(f"room {room} cannot go back to tick {tick}: what leads to it is not kept")
 
 
 def check_room(room: str) -> None:

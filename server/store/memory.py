@@ -31,6 +31,7 @@ from server.store.base import (
     Tail,
     Taken,
     Tidied,
+    cannot_cut,
     check_batch,
     check_held,
     check_limit,
@@ -246,6 +247,18 @@ class MemoryStore:
         kept = self._owned(room, epoch)
         kept.owner = ""
         kept.crashes = Crashes()
+
+    async def cut(self, room: str, epoch: int, tick: int) -> int:
+        kept = self._owned(room, epoch)
+        before = [each for each in kept.checkpoints if each.tick <= tick]
+        if tick not in kept.records or (kept.checkpoints and not before):
+            raise cannot_cut(room, tick)
+        kept.checkpoints = before
+        for after in [each for each in kept.records if each > tick]:
+            del kept.records[after]
+        kept.tick = tick
+        kept.epoch = next_epoch(epoch, 0, self._wall_ms())
+        return kept.epoch
 
     async def results_of(self, room: str) -> list[MatchResult]:
         check_room(room)

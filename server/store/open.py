@@ -15,6 +15,7 @@ from server.store.base import RETENTION, Retention, Store
 from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
 from server.store.memory_exchange import MemoryExchange
+from server.store.reader import Reader, SqliteReader
 from server.store.sqlite import SqliteStore
 from shared.errors import ConfigError
 
@@ -57,6 +58,12 @@ def open_store(
                 f"store {url[:200]!r}: after the question mark stands synchronous=normal or "
                 "synchronous=full, once"
             )
+
+
+def open_reader(url: str) -> Reader:
+    """Return what reads the store that `url` names, also beside the servers that use it."""
+    store = open_store(url, lambda: 0)
+    return SqliteReader(store.path) if isinstance(store, SqliteStore) else store
 
 
 def open_exchange(

@@ -196,6 +196,15 @@ class RedisStore:
         with self._call():
             await self._rooms.release(room, epoch)
 
+    async def cut(self, room: str, epoch: int, tick: int) -> int:
+        check_room(room)
+        with self._call():
+            cut = await self._rooms.cut(room, epoch, tick)
+            # What this process knew of the journal's end is no more.
+            self._journal.rooms.forget(room)
+            await self._journal.assure(self._key(room))
+            return cut
+
     async def results_of(self, room: str) -> list[MatchResult]:
         check_room(room)
         with self._call():

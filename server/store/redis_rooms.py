@@ -24,6 +24,7 @@ from server.store.base import (
     Status,
     StoreCorrupt,
     Tidied,
+    cannot_cut,
 )
 from server.store.redis_answers import (
     Answer,
@@ -176,6 +177,14 @@ class RedisRooms:
             first = await self._client.command("HGET", key, "result")
             return [MatchResult(1, 0, first)] if isinstance(first, bytes) else []
         return results
+
+    async def cut(self, room: str, epoch: int, tick: int) -> int:
+        answer = await self._run(self._scripts.cut, room, epoch, epoch, tick, self._now_ms())
+        match answer:
+            case [b"ok", bytes(now)]:
+                return int(now)
+            case _:
+                raise cannot_cut(room, tick)
 
     async def result(self, room: str) -> bytes | None:
         """The last result of a room."""

@@ -262,6 +262,42 @@ redis.call('HSET', KEYS[1], 'owner', '', 'recoveries', '0')
 return {'ok', room.status, room.owner}
 """
 
+# Backwards from the end; an entry of an acquire belongs to the tick it goes on from. The end is
+# written anew by an entry that fences everybody, this owner's epoch of before included.
+_CUT = """
+local room, no = room_at(KEYS[1])
+if not room then return no end
+no = fence(tonumber(ARGV[1]), room.epoch)
+if no then return no end
+local tick, gone, there, from = tonumber(ARGV[2]), {}, false, '+'
+local last = last_of(KEYS[2], room)
+if not last then return {'order'} end
+while not there do
+  local entries = redis.call('XREVRANGE', KEYS[2], from, '-', 'COUNT', 64)
+  for _, entry in ipairs(entries) do
+    local at = tonumber(string.match(entry[1], '-(%d+)$'))
+    there = at == tick
+    if there then break end
+    local base = at == 0 and tonumber(entry[2][2]) or at
+    if base < tick then return {'order'} end
+    gone[#gone + 1] = entry[1]
+    from = '(' .. entry[1]
+  end
+  if not there and #entries < 64 then return {'order'} end
+end
+local newest = tonumber(redis.call('HGET', KEYS[3], 'tick') or '')
+local older = tonumber(redis.call('HGET', KEYS[4], 'tick') or '')
+if newest and newest > tick then
+  if not older or older > tick then return {'order'} end
+  redis.call('RENAME', KEYS[4], KEYS[3])
+end
+for n = 1, #gone, 1000 do
+  redis.call('XDEL', KEYS[2], unpack(gone, n, math.min(n + 999, #gone)))
+end
+hand_to(room.owner, room, {epoch = last.epoch, tick = tick}, ARGV[3], '1')
+return {'ok', number(room.epoch)}
+"""
+
 
 class Script:
     """A script's text, and the name by which Redis knows it once it has it."""
@@ -290,6 +326,7 @@ class Scripts:
     set_status: Script
     release: Script
     end: Script
+    cut: Script
 
 
 def scripts(fence: str = FENCE) -> Scripts:
@@ -309,4 +346,5 @@ def scripts(fence: str = FENCE) -> Scripts:
         set_status=Script(fenced, CLOCK, LASTING, _SET_STATUS),
         release=Script(fenced, _RELEASE),
         end=Script(NUMBER, CLOCK, READING, LASTING, _END),
+        cut=Script(fenced, HANDING, _CUT),
     )

@@ -117,6 +117,11 @@ class SqliteStore:
         await self._in_thread(self._let_go)
         self._writer.shutdown()
 
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
     def shard(self, room: str) -> str:
         check_room(room)
         return ""
@@ -201,6 +206,10 @@ class SqliteStore:
     async def release(self, room: str, epoch: int) -> None:
         check_room(room)
         await self._in_thread(self._opened().release, room, epoch)
+
+    async def cut(self, room: str, epoch: int, tick: int) -> int:
+        check_room(room)
+        return await self._in_thread(self._opened().cut, room, epoch, tick, self._wall_ms())
 
     async def results_of(self, room: str) -> list[MatchResult]:
         check_room(room)

@@ -33,6 +33,7 @@ from server.store.base import (
     Tail,
     Taken,
     Tidied,
+    cannot_cut,
 )
 from server.store.sqlite_retention import empty, give_back, keep_result, rest, tidy
 from server.store.succeeding import Crashes, next_epoch
@@ -218,6 +219,19 @@ class SqliteFile:
             row = self._owned(room, epoch)
             self._db.execute("UPDATE room SET owner = '' WHERE id = ?", (row.id,))
             self._db.execute("DELETE FROM recovery WHERE room = ?", (row.id,))
+
+    def cut(self, room: str, epoch: int, tick: int, wall_ms: int) -> int:
+        with self._transaction():
+            row = self._owned(room, epoch)
+            kept = [each[1] for each in self._db.execute(_CHECKPOINTS, (row.id,))]
+            there = self._db.execute(_AT, (row.id, tick)).fetchone()
+            if there is None or (kept and tick < min(kept)):
+                raise cannot_cut(room, tick)
+            self._db.execute("DELETE FROM checkpoint WHERE room = ? AND tick > ?", (row.id, tick))
+            self._db.execute("DELETE FROM journal WHERE room = ? AND tick > ?", (row.id, tick))
+            now = next_epoch(epoch, 0, wall_ms)
+            self._db.execute("UPDATE room SET epoch = ? WHERE id = ?", (now, row.id))
+            return now
 
     def results_of(self, room: str) -> list[MatchResult]:
         with self._transaction("DEFERRED"):

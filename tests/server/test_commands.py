@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.commands import Command, CommandError, Moved, describe_processes, move, read_command
+from server.command_error import CommandError
+from server.commands import Command, Moved, describe_processes, move, read_command
 from server.core.lobby import RoomMeta
 from server.core.post import encode_move
 from server.host.clock import LoopClock
