@@ -29,7 +29,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server/app.py": ("shared", "server", "bots.brains", "bots.shapes", "bots.wanderer"),
 }
 # Only these know everyone: to wire the parts together is what they are for.
-WIRING = {"server/app.py", "server/worker.py", "server/__main__.py", "server/commands.py"}
+WIRING = {
+    "server/app.py",
+    "server/worker.py",
+    "server/__main__.py",
+    "server/commands.py",
+    "server/room_commands.py",
+}
 PARTS = ("server.edge", "server.host", "server.store")
 
 OURS = {"shared", "holdfast", "games", "bots", "server", "bench", "tests", "client"}
