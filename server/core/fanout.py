@@ -6,11 +6,14 @@ baseline, and to the owner's own. Where a game hides rows, each session's view i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from shared.chunks import Rows, array_head, by_mask, pack
 from shared.digest import Layout, owned_digest, public_digest
+from shared.entities import Entity
+from shared.errors import GameError
 from shared.history import Merged
 from shared.limits import PART_BYTES
 from shared.match import NOTHING, PLAYER_TABLE, ROOM_TABLE, Chunks, Commit, Match
@@ -181,19 +184,51 @@ _UNCHANGED = Merged({}, [])
 
 def visible_rows(match: Match, player: int) -> dict[int, set[int]]:
     """The ids a player (0: a spectator) may see, by table; what `visible` raises passes."""
-    row: Any = match.tables[PLAYER_TABLE].rows.get(player)
-    allowed = match.game.visible(match, row)
-    if allowed is None:
+    listed = _listed(match, player)
+    if listed is None:
         return {table.index: set(table.rows) for table in match.tables}
-    listed = {entity.id for entity in allowed}
-    return {
-        table.index: {
+    found: dict[int, set[int]] = {}
+    for table in match.tables:
+        found[table.index] = {
             number
             for number, entity in table.rows.items()
             if number in listed or table.index == ROOM_TABLE or (player and entity.owner == player)
         }
-        for table in match.tables
-    }
+    return found
+
+
+def _listed(match: Match, player: int) -> dict[int, Entity] | None:
+    """The rows that `visible` returns for a player, by id; GameError where they are none."""
+    row: Any = match.tables[PLAYER_TABLE].rows.get(player)
+    try:
+        allowed: object = match.game.visible(match, row)
+        if allowed is None:
+            return None
+        if inspect.iscoroutine(allowed):
+            allowed.close()
+        if not isinstance(allowed, Iterable) or isinstance(allowed, str | bytes):
+            raise _wrong(f"a {type(allowed).__name__}")
+        given = list(cast("Iterable[object]", allowed))
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # As of `sys.exit()`: it ends nothing but this view.
+        raise GameError(f"visible raised {type(error).__name__}") from error
+    listed: dict[int, Entity] = {}
+    for entity in given:
+        if not isinstance(entity, Entity):
+            raise _wrong(f"a {type(entity).__name__} among the rows")
+        listed[entity.id] = entity
+    by_kind = {table.kind: table.rows for table in match.tables}
+    for number, entity in listed.items():
+        # One that is gone meanwhile is nothing to see; one of another match is a mistake.
+        if by_kind.get(type(entity), {}).get(number, entity) is not entity:
+            raise _wrong("a row of another match")
+    return listed
+
+
+def _wrong(what: str) -> GameError:
+    return GameError(f"visible returned {what}; it returns rows of the match, or None for all")
 
 
 def _entering_and_changed(

@@ -228,6 +228,11 @@ class RoomPort(Protocol):
     def present(self, players: set[int], spectators: int) -> None:
         """Whose connections are open here."""
 
+    @property
+    def development(self) -> bool:
+        """Whether a room whose game fails stands still for its author."""
+        ...
+
     def fail(self, reason: str, place: str = "") -> None:
         """End the room: a hook the edge calls raised, at this place in the game's files."""
 

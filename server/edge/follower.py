@@ -12,7 +12,7 @@ from typing import Any
 
 from server.core.fanout import Fanout
 from server.core.generation import Issuer
-from server.core.hooks import explain, place_in
+from server.core.hooks import explain, place_in, with_place
 from server.core.metrics import Metrics
 from server.core.ports import Publication, RoomPort
 from server.core.room import SeatRequest
@@ -28,6 +28,8 @@ from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
 
 TAKEN = "another connection took this seat"
+# So many different failures of `visible` are logged for a room.
+FAILURES_NAMED_MAX = 8
 # How long a session waits here for a tick that it holds and this process has not heard of.
 BEHIND_S = 10
 
@@ -66,6 +68,7 @@ class RoomFollower:
         self._quiet_s = quiet_s
         # Whose view the game could not tell at the last tick.
         self._failed: set[Talker] = set()
+        self._named: set[str] = set()
         # Whether anything happened since frames were sent last; and the tick of the next frames
         # while nothing does.
         self._stirred = True
@@ -361,42 +364,45 @@ class RoomFollower:
             self._log.error("room %s, player %d: %s", self.port.id, session.player, reason)
             talker.end(CloseCode.GAME_FAILED, reason)
             return
-        batch.players += session.player > 0
         batch.sent += 1
         batch.size += size
 
     def _judge(self, batch: _Batch) -> None:
         """The game's `visible` raised for some: one tick without a frame is forgiven, not two.
 
-        It ends the room where no player here has a view, else the connections it raised for: a
-        spectator whom a game did not think of is nothing to its players.
+        In development the room then stands still, for its author to see why. Else the connections
+        that it raised for are closed, and the others in the room notice nothing.
         """
         before, self._failed = self._failed, set(batch.failed)
         if not batch.failed:
             return
         self._metrics.count("game_errors_total")
-        self._log.error(
-            "room %s: frames failed", self.port.id, exc_info=next(iter(batch.failed.values()))[1]
-        )
         for talker, (player, error) in batch.failed.items():
+            said, place = explain(error, self.port.game), place_in(self.port.game, error)
+            if said not in self._named and len(self._named) < FAILURES_NAMED_MAX:
+                self._named.add(said)
+                who = f"player {player}" if player else "a spectator"
+                text = with_place(f"`visible` failed for {who}: {said}", place)
+                self._log.error("room %s: %s", self.port.id, text, exc_info=error)
             if talker not in before:
                 continue
-            reason = f"the game failed: {explain(error)}"
-            if player and not batch.players:
-                self.port.fail(reason, place_in(self.port.game, error))
-                return
-            talker.end(CloseCode.GAME_FAILED, reason)
+            reason = f"the game failed: {said}"
+            if isinstance(error, MemoryError):
+                talker.end(CloseCode.UNAVAILABLE, "the server is out of memory; try again", 1000)
+            elif self.port.development:
+                self.port.fail(reason, place)
+            else:
+                talker.end(CloseCode.GAME_FAILED, reason)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The frames of one tick, as they are made; `players` counts those sent to players."""
+    """The frames of one tick, as they are made."""
 
     fanout: Fanout
     tick: int
     digest: bool
     sent: int = 0
-    players: int = 0
     skipped: int = 0
     size: int = 0
     failed: dict[Talker, tuple[int, Exception]] = field(

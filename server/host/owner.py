@@ -23,7 +23,7 @@ from server.store.base import Append
 from shared.game import Game
 from shared.match import Match
 
-# So many of a brain's views in a row that the game's `visible` fails end the room.
+# So many views of brains in a row for which `visible` fails stop the room, in development.
 VIEWS_FAILED_MAX = 2
 
 
@@ -39,7 +39,7 @@ class RoomOwner:
         self.id = room.id
         self.game: Game = room.game
         self.starts = [*starts, (room.epoch, room.match.tick + 1)]
-        # Why the game cannot go on ("" while it can), and where in the game's files it failed.
+        # Why `visible` fails for brains again and again, and where in the game's files.
         self.broken_view: tuple[str, str] | None = None
         self._room = room
         self._bots = bots
@@ -189,14 +189,14 @@ class RoomOwner:
         step, self._step = self._step, None
         assert step is not None
         committed = None if not self._unanswered else self._committed
-        error = self._bots.watch(self.match, step.commit)
+        error = self._bots.see(self.match, step.commit)
         if error is None:
             self._views_failed = 0
         else:
             self._context.metrics.count("game_errors_total")
             self._views_failed += 1
             if self._views_failed >= VIEWS_FAILED_MAX:
-                reason = f"the game failed: {explain(error)}"
+                reason = f"the game failed: {explain(error, self.game)}"
                 self.broken_view = (reason, place_in(self.game, error))
         self._count(step)
         return Publication(step.commit, step.seated, step.refused, step.left, committed)

@@ -192,6 +192,11 @@ class RoomHandle:
         return self._port.free_seats
 
     @property
+    def development(self) -> bool:
+        """Whether a room whose game fails stands still for its author."""
+        return self._context.development
+
+    @property
     def open_to_join(self) -> bool:
         """Whether the game takes new players."""
         return is_open(self._port.match)
@@ -488,7 +493,7 @@ class RoomHandle:
         self.published(publication)
         metrics.count("ticks_total")
         metrics.observe("publish_seconds", clock.stopwatch_s() - began)
-        if owner.broken_view is not None:
+        if owner.broken_view is not None and self._context.development:
             self._failed_elsewhere(*owner.broken_view)
         if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
             self.on(Event.CHECKPOINT_DUE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from random import Random
@@ -12,6 +13,7 @@ from server.core.hooks import explain, place_in, with_place
 from server.core.inbox import Item, decode_items
 from server.core.room import Room
 from shared.inputs import Action, Input
+from shared.limits import ACTIONS_PER_ITEM_MAX
 from shared.match import Commit, Match
 from shared.messages import Frame, InputItem, decode_from_server
 from shared.schema import Schema, describe, parse
@@ -51,22 +53,18 @@ class SeatBots:
         self._schema: Schema | None = None
         self._seats: dict[int, _Seat] = {}
         self._faulty = False
+        self._blind = False
 
-    def watch(self, match: Match, commit: Commit) -> Exception | None:
-        """Let the brains see a committed tick; what the game's `visible` raised, if it did."""
-        try:
-            self.see(match, commit)
-        except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
-            self._log.error("a brain's view failed", exc_info=error)
-            return error
-        return None
+    def see(self, match: Match, commit: Commit) -> Exception | None:
+        """Take in a committed tick, as frames; what the game's `visible` raised, if it did.
 
-    def see(self, match: Match, commit: Commit) -> None:
-        """Take in a committed tick, as frames."""
+        A brain that it raised for sees nothing of the tick; the others do.
+        """
         bots = [player.id for player in match.players if player.bot]
         if not bots:
             self._seats.clear()
-            return
+            self._brains.clear()
+            return None
         if self._schema is None:
             self._schema = parse(describe(match.game))
         shared = not (match.game.hides or match.has_owned_columns)
@@ -77,10 +75,21 @@ class SeatBots:
         }
         self._brains = {player: brain for player, brain in self._brains.items() if player in bots}
         fanout = Fanout(match, commit)
+        failed: Exception | None = None
         for seat in self._seats.values():
-            frame = decode_from_server(fanout.frame(seat.session))
+            try:
+                encoded = fanout.frame(seat.session)
+            except Exception as error:  # noqa: BLE001 - whatever a game's `visible` raises.
+                failed = error
+                continue
+            frame = decode_from_server(encoded)
             assert isinstance(frame, Frame)
             seat.view.apply(frame.tick, frame.base, frame.dropped, frame.chunks)
+        if failed is not None and not self._blind:
+            self._blind = True
+            said = with_place(explain(failed, match.game), place_in(match.game, failed))
+            self._log.error("a brain's view failed: %s", said, exc_info=failed)
+        return failed
 
     def think(self, room: Room) -> None:
         """Let every brain post the input of the coming tick."""
@@ -101,22 +110,28 @@ class SeatBots:
             if brain is None:
                 assert self._schema is not None
                 brain = self._brains[player.id] = self._make(self._schema)
-            answer = brain.think(view, self._rng)
+            answer: Any = brain.think(view, self._rng)
+            if inspect.iscoroutine(answer):
+                answer.close()
             sample, actions = answer if isinstance(answer, tuple) else (answer, ())
             # To the wire and back: a brain may ask for no more than a player could.
             wire = None if sample is None else sample.to_wire()
             kinds = {kind.__name__: index for index, kind in enumerate(room.game.actions)}
             posted = tuple([kinds[type(one).__name__], *one.to_wire()] for one in actions)
+            if len(posted) > ACTIONS_PER_ITEM_MAX:
+                raise ValueError(f"{len(posted)} actions at once; at most {ACTIONS_PER_ITEM_MAX}")
             item = InputItem(player.input_seq + 1, wire, posted)
             return decode_items(room.game, [item], room.match.tick)[0]
-        except Exception as error:  # noqa: BLE001 - whatever a brain raises.
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a brain raises, `sys.exit()` too.
             if not self._faulty:
                 self._faulty = True
                 self._log.error(
                     "room %s: the brain %s raised %s; its seats stand still where it does",
                     room.id,
                     type(self._brains.get(player.id)).__name__,
-                    with_place(explain(error), place_in(room.game, error)),
+                    with_place(explain(error, room.game), place_in(room.game, error)),
                     exc_info=error,
                 )
             return None

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from holdfast import Match, Player
+from server.core.lifecycle import State
 from shared.errors import CloseCode
 from shared.messages import Digest, Frame, Resume, RoomStatus, Status, Welcome
 from shared.session import ClientState
-from tests.server.core.yard import Cave, Yard
+from tests.server.core.yard import Cave, Dot, Ground, Yard
 from tests.server.edge.desk import Caller, Desk, closing
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
@@ -217,7 +222,7 @@ def test_an_arrival_that_has_ended_meanwhile_is_not_welcomed() -> None:
 
 
 @pytest.mark.parametrize("fog", [1, 2])
-def test_a_view_that_fails_costs_one_frame_or_the_room(
+def test_a_view_that_fails_costs_one_frame_or_the_connection_and_never_the_room(
     fog: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -226,7 +231,8 @@ def test_a_view_that_fails_costs_one_frame_or_the_room(
         with caplog.at_level(logging.ERROR):
             ada.post(1, f"fog {fog}")
             await desk.seconds(1)
-        assert "frames failed" in caplog.text
+        assert caplog.text.count("`visible` failed for") == 1, "named once"
+        assert "RuntimeError: visible fails (yard.py:" in caplog.text
         assert desk.rig.metrics.counters["game_errors_total"] == fog
         if fog == 1:
             assert (ada.line.ending, bob.line.ending) == (None, None)
@@ -239,6 +245,10 @@ def test_a_view_that_fails_costs_one_frame_or_the_room(
                     CloseCode.GAME_FAILED,
                     "the game failed: RuntimeError: visible fails",
                 )
+            room = desk.only_room()
+            assert (room.life.state, room.over) == (State.RUNNING, None)
+            cid = await desk.call("Cid", "cave")
+            assert cid.frames, "it goes on when the fog is gone"
         await desk.stop()
 
     virtually(scenario())
@@ -269,6 +279,96 @@ def test_what_was_sent_is_counted() -> None:
         assert len(frames) == len(ada.line.of(Frame))
         assert counters["frame_bytes_total"] == sum(map(len, frames))
         assert len(desk.edge.follow(desk.port())._sessions) == desk.edge.sessions == 1
+        await desk.stop()
+
+    virtually(scenario())
+
+
+class Picky(Yard):
+    """Shows everybody what `shown` makes for a player called Eve, and all to the others."""
+
+    shown: Any = None
+
+    def visible(self, match: Match, player: Player | None) -> Any:
+        if player is None or player.name != "Eve":
+            return match.all(Dot)
+        return type(self).shown(match)
+
+
+def _midway(match: Match) -> Iterator[Any]:
+    yield from match.all(Dot)
+    raise RuntimeError("midway")
+
+
+def _other(match: Match) -> list[Any]:
+    other = Ground(Picky())
+    other.seat("Ada", "Eve", "Bob", "Cid")
+    return other.match.all(Dot)
+
+
+async def _never() -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (lambda match: [dot.id for dot in match.all(Dot)], "returned a int among the rows"),
+        (lambda match: [None], "returned a NoneType among the rows"),
+        (lambda match: 7, "returned a int"),
+        (lambda match: "rows", "returned a str"),
+        (lambda match: _never(), "returned a coroutine"),
+        (_other, "returned a row of another match"),
+        (_midway, "RuntimeError: midway"),
+        (lambda match: sys.exit(1), "raised SystemExit"),
+        (lambda match: match.room.colour, "AttributeError"),
+    ],
+)
+def test_what_visible_does_wrong_for_one_player_is_that_players_alone(
+    monkeypatch: pytest.MonkeyPatch,
+    shown: Callable[[Match], Any],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Picky, "shown", staticmethod(shown))
+
+    async def scenario() -> None:
+        desk = await Desk(Picky()).start()
+        ada = await desk.call("Ada", "picky")
+        eve = Caller(desk, "Eve", "picky")
+        with caplog.at_level(logging.ERROR):
+            eve.connect()
+            await desk.seconds(2)
+        code, reason = closing(eve.line)
+        assert code is CloseCode.GAME_FAILED
+        assert said in reason
+        assert caplog.text.count("`visible` failed for player") == 1
+        assert ada.line.ending is None
+        assert ada.frames[-1].tick >= desk.only_room().match.tick - 1
+        assert ada.session.stats.divergence == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_a_row_that_is_gone_may_be_named_by_visible_and_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[Any] = []
+
+    def remembered(match: Match) -> list[Any]:
+        kept.extend(dot for dot in match.all(Dot) if dot not in kept)
+        return kept
+
+    monkeypatch.setattr(Picky, "shown", staticmethod(remembered))
+
+    async def scenario() -> None:
+        desk = await Desk(Picky()).start()
+        ada, eve = await desk.call("Ada", "picky"), await desk.call("Eve", "picky")
+        desk.only_room().leave(ada.session.player)
+        await desk.seconds(1)
+        assert (eve.line.ending, eve.session.stats.divergence) == (None, 0)
+        assert len(kept) == 2
         await desk.stop()
 
     virtually(scenario())

@@ -271,22 +271,25 @@ def test_an_end_the_store_cannot_note_is_logged(caplog: pytest.LogCaptureFixture
     virtually(scenario())
 
 
-@pytest.mark.parametrize(("fog", "ends"), [(1, False), (2, True)])
-def test_a_view_that_fails_for_a_brain_is_forgiven_once(fog: int, ends: bool) -> None:
+@pytest.mark.parametrize("development", [False, True])
+@pytest.mark.parametrize("fog", [1, 3])
+def test_a_view_that_fails_for_a_brain_stops_nobody_but_in_development(
+    fog: int, development: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
-        rig = await Rig({"yard": Cave()}).start()
+        rig = await Rig({"yard": Cave()}, development=development).start()
         room, watcher = await rig.room("Ada", bots=1)
         post(room, "Ada", 1, None, f"fog {fog}")
         await rig.seconds(1)
-        assert rig.metrics.counters["game_errors_total"] == fog
-        if ends:
-            assert watcher.end == (
-                CloseCode.GAME_FAILED,
-                "the game failed: RuntimeError: visible fails",
-            )
+        assert watcher.end is None
+        if development and fog > 1:
+            assert room.fault.startswith("the game failed: RuntimeError: visible fails (yard.py:")
         else:
-            assert watcher.end is None
+            assert rig.metrics.counters["game_errors_total"] == fog
             assert watcher.ticks == list(range(1, room.match.tick + 1))
+            assert player(room, "Bot 1").inputs_applied > 10, "the brain plays on"
+        views = [line for line in caplog.messages if "a brain's view failed" in line]
+        assert len(views) == 1, "named once"
         await rig.stop()
 
     virtually(scenario())

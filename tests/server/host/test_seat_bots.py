@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 import pytest
 
-from holdfast import Action, Input, View
+from holdfast import Action, Input, Match, Player, View
 from server.core.room import Step
 from server.host.seat_bots import Brain, SeatBots
 from shared.schema import Schema
@@ -181,3 +182,70 @@ def test_a_brain_seated_later_sees_everything_from_its_first_tick() -> None:
     late = house.brains[1].views[-1]
     newcomer = house.ground.match.players[1]
     assert exactly(held(late)) == exactly(seen(house.ground.match, newcomer.id))
+
+
+def test_no_brain_is_kept_once_its_seat_is_gone() -> None:
+    house = House(Yard(), bots=2)
+    house.tick()
+    house.tick()
+    assert len(house.bots._brains) == 2
+    house.ground.room.bots = 0
+    house.tick()
+    assert not house.bots._brains
+
+
+async def _never() -> Push:
+    return Push(by=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda: sys.exit(2), "SystemExit: 2"),
+        (_never, "AttributeError: 'coroutine' object"),
+        (lambda: 7, "AttributeError: 'int' object"),
+        (lambda: (Push(by=1), None), "TypeError"),
+        (lambda: (None, [Say(words="a")] * 9), "ValueError: 9 actions at once; at most 8"),
+    ],
+)
+def test_a_brain_that_does_the_wrong_thing_stands_still_alone(
+    answer: Callable[[], Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(Noted):
+        def think(self, view: View, rng: Random, /) -> Any:
+            return answer()
+
+    house = House(Yard())
+    made: list[Brain] = []
+
+    def make(schema: Schema) -> Brain:
+        made.append(Noted() if made else Odd())
+        return made[-1]
+
+    house.bots = SeatBots(make, Random(SEED), LOG)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5):
+            house.tick()
+    first, second = house.ground.match.players
+    assert (first.input_seq, second.inputs_applied) == (0, 4)
+    assert len(caplog.records) == 1
+    assert f"the brain Odd raised {said}" in caplog.text
+
+
+def test_a_view_that_fails_for_one_brain_is_seen_by_the_others() -> None:
+    class Hall(Yard):
+        def visible(self, match: Match, player: Player | None) -> Any:
+            if player is not None and player.name == "Bot 1":
+                raise RuntimeError("not you")
+            return match.all(Dot)
+
+    house = House(Hall())
+    for _ in range(4):
+        house.bots.think(house.ground.room)
+        step = house.ground.tick()
+        error = house.bots.see(house.ground.match, step.commit)
+        assert str(error) == "not you"
+    first, second = house.ground.match.players
+    seen_by = {brain.seen[-1][1]: brain.seen[-1][0] for brain in house.brains}
+    assert seen_by[second.id] == 3
+    assert first.connected
