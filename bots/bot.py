@@ -10,6 +10,7 @@ from typing import Protocol
 
 from shared.errors import CloseCode
 from shared.inputs import Action, Input
+from shared.limits import QUIET_S
 from shared.messages import Close, Join
 from shared.session import ClientSession, ClientState, Outcome
 
@@ -202,9 +203,13 @@ class Bot:
 
     def _count(self) -> None:
         """Take the session's own counts into the tally."""
-        stats, tally = self.session.stats, self.tally
-        if tally.joined:
-            tally.seated_s = self._clock.now() - self._welcomed_s
+        stats, tally, now = self.session.stats, self.tally, self._clock.now()
+        if tally.joined and not tally.seated_s:
+            tally.seated_s = now - self._welcomed_s
+            # A room that stopped for good was silent to the end; one may be quiet for a while.
+            silent_s = now - (self._framed_s or self._welcomed_s) - QUIET_S - 1 / self._rate
+            if silent_s > 0:
+                tally.gaps.add(silent_s)
         tally.frames = stats.frames
         tally.bytes = stats.bytes
         tally.digests = stats.digests

@@ -24,7 +24,7 @@ from .websocket import ABNORMAL, Connect
 
 SILENCE_S = 5.0
 # A room that stands still sends nothing; the answer to a TIME tells it from a lost socket.
-QUIET_S = 2.0
+ASK_S = 2.0
 JOIN_GIVE_UP_S = 60.0
 # A closing handshake takes a round trip; the socket itself gives up before this.
 CLOSE_WAIT_S = 2.0
@@ -282,7 +282,7 @@ class Connection:
                 quiet_s = self._clock.now() - line.heard_s
                 if quiet_s > SILENCE_S:
                     self._trouble(CloseCode.TIMED_OUT, f"silent for {SILENCE_S:g} s")
-                elif quiet_s > QUIET_S and self._session.state is ClientState.LIVE:
+                elif quiet_s > ASK_S and self._session.state is ClientState.LIVE:
                     line.send(Time(self._clock.now() * 1000).encode())
             elif self._next is None:
                 return line

@@ -8,7 +8,8 @@ The report's keys, in order:
     rooms               rooms they were seated in
     seconds             how long the bots played, from the first arrival to the last sample
     frames              frames applied
-    gap_ms              time between two frames at one bot: p50, p99, max
+    gap_ms              time between two frames at one bot, less what was quiet, and from the last
+                        frame to the end: p50, p99, max
     ack_ms              from sending an input to the frame that acknowledges it: p50, p99
     bytes_per_player_s  bytes of messages received for each second a bot was seated
     digests             views whose digest was compared with the server's

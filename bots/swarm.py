@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from shared.errors import CloseCode, ConfigError
-from shared.limits import NONCE_BYTES
+from shared.limits import DIGEST_S_MAX, NONCE_BYTES
 from shared.messages import Join, Role
 
 from .bot import Bot
@@ -25,6 +25,9 @@ from .websocket import Connect
 SETTLE_S = 10.0
 # The first bot finds out whether the server takes bots of this kind at all.
 SCOUT_S = 15.0
+# The server sends a digest at least every five seconds, unless it is told to send none.
+DIGEST_WAIT_S = DIGEST_S_MAX + 1
+DIGEST_LOOK_S = 0.1
 # How often progress is shown.
 LOOK_S = 1.0
 
@@ -127,6 +130,7 @@ class Swarm:
             for task in (arriving, churning):
                 task.cancel()
             seconds = self._clock.now() - self._began_s
+            await self._await_digest()
             await self._retire(self._playing)
             await asyncio.gather(*self._departures)
         finally:
@@ -241,6 +245,14 @@ class Swarm:
                 # Nobody plays any more, and nobody will: the report says why.
                 break
         self._stopped.set()
+
+    async def _await_digest(self) -> None:
+        """Play on until a view was compared with the server's, if a short run has seen none."""
+        until_s = self._clock.now() + DIGEST_WAIT_S
+        while self._clock.now() < until_s and any(bot.seated for bot in self._playing):
+            if any(bot.session.stats.digests for bot in self._made):
+                return
+            await self._clock.sleep(DIGEST_LOOK_S)
 
     def _begin_again(self) -> None:
         """Bots whose room came to its end look for another one."""

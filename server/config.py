@@ -180,8 +180,8 @@ class Config:
         100,
         whole(0, 1_000_000),
         "N",
-        "ticks from one digest of the rows to the next, by which clients check themselves; 0 for "
-        "none",
+        "ticks from one digest of the rows to the next, by which clients check themselves, and no "
+        "more than 5 s; 0 for none",
     )
     drain_s: float = setting(
         20.0, seconds(0, 3600), "S", "time to hand matches over after SIGTERM, in seconds"

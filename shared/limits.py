@@ -45,6 +45,8 @@ CATCH_UP_TICKS_MAX = 3
 # While nothing changes for a client, its frames come this far apart. A client that draws in the
 # past goes on for 200 ms without one, and takes samples for 500 ms.
 QUIET_S = 0.2
+# However slow a room ticks, its views are compared with the server's this often.
+DIGEST_S_MAX = 5.0
 # A reader this many ticks behind is skipped until it catches up.
 BEHIND_TICKS_MAX = 20
 # A write buffer above this holds several frames already; the next frame covers them.

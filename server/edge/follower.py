@@ -22,7 +22,7 @@ from server.edge.generations import Generations
 from server.edge.seats import Seats
 from server.edge.talker import Arrival, Talker
 from shared.errors import CloseCode, RemoteError
-from shared.limits import AHEAD_TICKS_MAX, FRAME_BYTES_MAX, PART_BYTES, QUIET_S
+from shared.limits import AHEAD_TICKS_MAX, DIGEST_S_MAX, FRAME_BYTES_MAX, PART_BYTES, QUIET_S
 from shared.match import PLAYER_TABLE
 from shared.messages import Digest, Resume, RoomStatus, Status
 from shared.session import ServerSession
@@ -55,6 +55,8 @@ class RoomFollower:
         self._metrics = metrics
         self._log = log
         self._digest_ticks = digest_ticks
+        # The newest span of ticks that a digest went out for; None before the first was asked for.
+        self._digest: int | None = None
         self._idle = idle
         self._issuer = issuer
         self._generations = Generations(port, issuer)
@@ -162,9 +164,19 @@ class RoomFollower:
             self.port.present(self._seats.players, self.spectators)
         self._stirred = self._stirred or not publication.commit.empty
         if tick % self.port.game.send_every == 0:
-            digest = self._digest_ticks > 0 and tick % self._digest_ticks == 0
+            digest = self._digest_is_due(tick)
             if self._sessions and (self._stirred or digest or tick >= self._next_due):
                 self._send(publication, tick, digest=digest)
+
+    def _digest_is_due(self, tick: int) -> bool:
+        """Whether a digest goes with this sending tick's frames; asked once for each."""
+        if not self._digest_ticks:
+            return False
+        rate = self.port.game.tick_rate
+        every = min(self._digest_ticks, max(1, int(DIGEST_S_MAX * rate)))
+        before = (tick - 1) // every if self._digest is None else self._digest
+        self._digest = tick // every
+        return before != self._digest
 
     def changed(self, status: Status) -> None:
         """Tell everyone that the room stands still, goes on, or has another owner."""

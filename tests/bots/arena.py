@@ -102,6 +102,7 @@ class Faults:
     double_inputs: int = 0
     skip_inputs: int = 0
     wrong_digests: int = 0
+    late_digests: int = 0
     mute: bool = False
     another_player: bool = False
 
@@ -316,7 +317,9 @@ class Arena:
         frame = frame_bytes(match.tick, base, match.tick, seat.seq, refusals or None, None, *parts)
         session.base = match.tick
         broadcast([seat.socket], frame)
-        if match.tick % DIGEST_TICKS == 0:
+        if match.tick % DIGEST_TICKS == 0 and self.faults.late_digests:
+            self.faults.late_digests -= 1
+        elif match.tick % DIGEST_TICKS == 0:
             tables: list[dict[int, Any]] = [dict(table.rows) for table in match.tables]
             public = public_digest(self._layout, tables)
             crc = owned_digest(self._layout, tables, seat.player, public)

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from bots.clock import LoopClock
-from bots.connection import JOIN_GIVE_UP_S, QUIET_S, SILENCE_S, Connection
+from bots.connection import ASK_S, JOIN_GIVE_UP_S, SILENCE_S, Connection
 from bots.retry import BACKOFF_MAX_S, backoff_s
 from bots.websocket import Receiver, Socket, Unreachable, open_websocket
 from shared.errors import TRY_AGAIN, CloseCode
@@ -344,7 +344,7 @@ async def test_a_room_that_stands_still_is_no_lost_socket_as_long_as_the_server_
     asked = [payload for payload in wires[0].sent if payload[1] == TIME]
     assert len(asked) > 20
     # The control: it was lost once the server answered no more.
-    assert clock.now() - began_s > 20 * QUIET_S + SILENCE_S
+    assert clock.now() - began_s > 20 * ASK_S + SILENCE_S
     assert [code for code, _ in desk.troubles] == [CloseCode.TIMED_OUT]
 
 

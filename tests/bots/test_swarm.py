@@ -54,7 +54,7 @@ async def test_a_swarm_that_saw_nothing_wrong_says_so(arena: Arena) -> None:
     values = found.values
     assert (values["joined"], values["rooms"], values["inputs_checked"]) == (6, 1, 6)
     assert values["digests"] >= 6
-    assert values["inputs_sent"] > 6 * 10
+    assert values["inputs_sent"] >= 2 * 6
     assert values["frames"] >= values["inputs_sent"]
     assert values["gap_ms"]["p50"] <= values["gap_ms"]["p99"] <= values["gap_ms"]["max"]
     assert values["ack_ms"]["p50"] > 0
@@ -78,6 +78,29 @@ async def test_each_fault_is_counted(arena: Arena, fault: str, key: str, count: 
     found = await run(arena)
     assert found.values[key] == count
     assert [failure.split()[0] for failure in found.failures] == [key]
+
+
+async def test_a_room_that_stops_for_good_is_silent_to_the_end_of_the_run(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.swarm.SETTLE_S", 0.1)
+
+    class Last:
+        def think(self, view: View, rng: Random) -> Push:
+            arena.faults.mute = view.tick > 20
+            return Push()
+
+    found = (await swarm(arena, Last, seconds=2.0).run()).values
+    # Less what a quiet room may be silent. The control is every gap before.
+    assert found["gap_ms"]["max"] > 700
+    assert found["gap_ms"]["p50"] < 350
+
+
+async def test_a_short_run_lasts_until_a_view_was_compared(arena: Arena) -> None:
+    arena.faults.late_digests = 12
+    found = await run(arena, seconds=0.1)
+    assert found.failures == []
+    assert found.values["digests"] >= 1
 
 
 async def test_skipped_inputs_are_neither_lost_nor_a_failure(arena: Arena) -> None:
@@ -132,7 +155,7 @@ async def test_spectators_only_watch(arena: Arena) -> None:
     found = await run(arena, role=Role.SPECTATOR)
     assert found.failures == []
     assert found.values["inputs_sent"] == found.values["inputs_checked"] == 0
-    assert found.values["frames"] > 6 * 10
+    assert found.values["frames"] >= 2 * 6
 
 
 async def test_a_wanderer_needs_only_the_schema(arena: Arena) -> None:
