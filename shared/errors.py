@@ -51,7 +51,7 @@ MEANINGS: dict[CloseCode, str] = {
     CloseCode.ROOM_FULL: "the room has no free seat",
     CloseCode.TOO_FAST: "messages or inputs came faster than the limit",
     CloseCode.TOO_SLOW: "frames were not read for too long",
-    CloseCode.GAME_FAILED: "the game failed: its room ended, or what this player sees cannot be told",
+    CloseCode.GAME_FAILED: "the game failed: its room ended, or it raised for this player",
     CloseCode.UNAVAILABLE: "the server is full, draining or without its store; try later",
 }
 """What each code means, as docs/PROTOCOL.md prints it."""
