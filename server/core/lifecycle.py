@@ -24,6 +24,7 @@ class State(StrEnum):
     STANDING = "standing"
     HANDING_OVER = "handing over"
     FALLING_ASLEEP = "falling asleep"
+    WAKING = "waking"
     CLOSING = "closing"
     FAILING = "failing"
     LEAVING = "leaving"
@@ -51,6 +52,7 @@ MEANING: Mapping[State, str] = MappingProxyType(
         State.STANDING: "owned, and still until its author saves the game again (development)",
         State.HANDING_OVER: "owned, stepped no more: being released to a successor",
         State.FALLING_ASLEEP: "owned, empty for long: the last writes before it sleeps",
+        State.WAKING: "just fallen asleep, and wanted: the store is asked for it again",
         State.CLOSING: "owned, its match is finished: the last writes",
         State.FAILING: "owned, its game failed: the last writes before it is quarantined",
         State.LEAVING: "owned by a process that ends, without a successor: the last writes",
@@ -98,7 +100,8 @@ class Event(StrEnum):
     IN_BUDGET = "in budget again"
     EMPTY = "empty for long"
     FINISHED = "match finished"
-    WANTED = "a player wants in"
+    WANTED = "wanted before it sleeps"
+    WANTED_ASLEEP = "asleep, and wanted"
     WRITTEN = "last writes done"
     TOLD_TO_MOVE = "told to move"
     SUCCESSOR_READY = "successor ready"
@@ -134,6 +137,7 @@ class Action(StrEnum):
     REJOIN_GROUP = "rejoin tick group"
     FIND_SUCCESSOR = "find successor"
     HAND_OVER = "subscribe and release"
+    WAKE = "take over and set live"
     TELL_RELEASE = "tell release"
     GIVE_UP_OWNERSHIP = "keep open requests, close inbox"
     FOLLOW_AGAIN = "read and follow"
@@ -204,6 +208,11 @@ def _stepped(state: State, step: Action) -> dict[Event, Transition]:
             (Action.LEAVE_GROUP, Action.HAND_OVER),
         ),
         Event.DRAINED: (State.LEAVING, last),
+        # It was taken over from a silent owner, after which its status is read.
+        Event.QUARANTINE_HEARD: (
+            State.QUARANTINED,
+            (Action.LEAVE_GROUP, Action.END, Action.FORGET),
+        ),
         **_refusals(grouped=True),
     }
 
@@ -317,8 +326,21 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
         },
         State.FALLING_ASLEEP: {
             **_writing(State.FALLING_ASLEEP, State.ASLEEP, told=False),
-            Event.WANTED: (State.FALLING_ASLEEP, ()),
+            Event.WANTED: (State.RUNNING, (Action.REJOIN_GROUP,)),
+            Event.WANTED_ASLEEP: (State.WAKING, (Action.GIVE_UP_OWNERSHIP, Action.WAKE)),
             Event.WRITTEN: (State.ASLEEP, (Action.END, Action.FORGET)),
+        },
+        State.WAKING: {
+            **_ends(told=True),
+            Event.TAKEN: (State.RUNNING, (Action.OWN,)),
+            # Another process was faster, or has what is missing here.
+            Event.NOT_TAKEN: (State.STALE, (Action.FOLLOW_AGAIN,)),
+            Event.FENCED: (State.STALE, (Action.FOLLOW_AGAIN,)),
+            Event.NO_ANSWER: (State.WAKING, ()),
+            Event.HOPELESS: (
+                State.QUARANTINED,
+                (Action.WRITE_QUARANTINE, Action.END, Action.FORGET),
+            ),
         },
         State.CLOSING: _writing(State.CLOSING, State.CLOSED, told=True),
         State.FAILING: _writing(State.FAILING, State.QUARANTINED, told=True),
@@ -335,6 +357,7 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.MISSED: (State.CATCHING_UP, (Action.READ_TAIL,)),
             Event.RELEASE_HEARD: (State.TAKING_OVER, (Action.ASK,)),
             Event.SILENCE: (State.TAKING_OVER, (Action.ASK,)),
+            Event.WANTED_ASLEEP: (State.WAKING, (Action.WAKE,)),
             Event.END_HEARD: (State.CLOSED, (Action.END, Action.FORGET)),
             Event.UNUSED: (State.DROPPED, (Action.FORGET,)),
             **_ends(told=True),
@@ -346,6 +369,7 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.MISSED: (State.CATCHING_UP, (Action.READ_TAIL,)),
             Event.RELEASE_HEARD: (State.TAKING_OVER, (Action.ASK,)),
             Event.SILENCE: (State.TAKING_OVER, (Action.ASK,)),
+            Event.WANTED_ASLEEP: (State.WAKING, (Action.WAKE,)),
             Event.END_HEARD: (State.CLOSED, (Action.END, Action.FORGET)),
             Event.UNUSED: (State.DROPPED, (Action.FORGET,)),
             **_ends(told=True),
@@ -399,11 +423,25 @@ LAST_WRITES = frozenset({State.FALLING_ASLEEP, State.CLOSING, State.FAILING, Sta
 OWNED = GROUPED | LAST_WRITES | {State.HANDING_OVER}
 """This process writes its journal."""
 FOLLOWING = frozenset(
-    {State.FOLLOWED, State.CATCHING_UP, State.OUT_OF_REACH, State.TAKING_OVER, State.STALE}
+    {
+        State.FOLLOWED,
+        State.CATCHING_UP,
+        State.OUT_OF_REACH,
+        State.TAKING_OVER,
+        State.STALE,
+        State.WAKING,
+    }
 )
 ENDS = frozenset(state for state, pairs in TABLE.items() if not pairs)
 BUSY = frozenset(
-    {State.LOADING, State.HANDING_OVER, State.STALE, State.CATCHING_UP, State.TAKING_OVER}
+    {
+        State.LOADING,
+        State.HANDING_OVER,
+        State.STALE,
+        State.CATCHING_UP,
+        State.TAKING_OVER,
+        State.WAKING,
+    }
 )
 """News wait meanwhile: rows are being read, or the store is asked for the room."""
 
@@ -464,8 +502,10 @@ class Life:
 
     @property
     def ending(self) -> bool:
-        """Whether nobody is to be sent there any more: it is over, or its last writes are."""
-        return self.state in LAST_WRITES or self.state in ENDS
+        """Whether nobody is to be sent there any more; who comes to a sleeper wakes it."""
+        return self.state in ENDS or (
+            self.state in LAST_WRITES and self.state is not State.FALLING_ASLEEP
+        )
 
 
 def table_as_markdown() -> str:

@@ -98,6 +98,9 @@ class RoomFollower:
     def arrive(self, talker: Talker, seat: Seat, resume: Resume | None) -> None:
         """Take up a session (or a spectator's watching) at the next tick."""
         self._arrivals.append(Arrival(talker, seat, resume, self.port.match.tick))
+        # Told at once, or a room might fall asleep before the tick that lets the session in.
+        self._moved = True
+        self.port.present(self._seats.players, self.spectators + len(self._arrivals))
         self._admit_to_standstill()
 
     def leave(self, talker: Talker) -> None:

@@ -63,9 +63,9 @@ class Failover:
             room.on(Event.NOT_TAKEN)
             return True
         kept = loaded.checkpoints
-        room.store.checkpointed(kept[0].tick if kept else 0)
         self._log.info("room %s goes on from tick %d", room.id, match.tick)
-        room.on(Event.TAKEN, Won(match, answer.epoch, inbox, None, first_ticks(loaded)))
+        newest, starts = kept[0].tick if kept else 0, first_ticks(loaded)
+        room.on(Event.TAKEN, Won(match, answer.epoch, inbox, None, starts, newest))
         return True
 
     def leave_alone(self, room: str, reason: str) -> None:

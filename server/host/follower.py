@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from server.core.census import census_of, diverges
 from server.core.journal import JournalDamaged, follow_record
-from server.core.lifecycle import Event, Life
+from server.core.lifecycle import Event, Life, State
 from server.core.lobby import RoomMeta
 from server.core.outbox import Outbox
 from server.core.ports import Census, Publication
@@ -29,7 +29,7 @@ from server.host.failure_detector import FailureDetector
 from server.host.room_store import RELOAD_S, RoomStore, first_ticks
 from server.store.base import Held, Loaded, NoSuchRoom, Record, StoreUnavailable, Tail
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Subscription
+from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Slept, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.limits import HISTORY_TICKS, INTEGER_MAX
@@ -168,7 +168,8 @@ class Won:
     """A room that the store gave to this process, with the committed rows.
 
     `due_s` is when its next tick is due (None: at once); `starts` are the epochs before and their
-    first ticks.
+    first ticks; `checkpoint` is the tick of the store's newest (0: not known). A room taken over
+    unread may be asleep or put aside by the store's word; `live` says that it is not.
     """
 
     match: Match
@@ -176,6 +177,8 @@ class Won:
     inbox: Subscription
     due_s: float | None = None
     starts: Sequence[tuple[int, int]] = field(default=())
+    checkpoint: int = 0
+    live: bool = True
 
 
 class Followed(Protocol):
@@ -191,6 +194,11 @@ class Followed(Protocol):
     def life(self) -> Life: ...
     @property
     def outbox(self) -> Outbox: ...
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody here is in it, or waits to be."""
+        ...
 
     def on(self, event: Event, about: object = None) -> None:
         """Something happened; what it brought."""
@@ -229,6 +237,11 @@ class RoomFollower:
         """The rows and what is known of their journal."""
         assert self._copy is not None, "followed before it was read"
         return self._copy
+
+    @property
+    def starts(self) -> list[tuple[int, int]]:
+        """The epochs known of and their first ticks, rising."""
+        return self.copy.starts
 
     @property
     def match(self) -> Match:
@@ -318,7 +331,7 @@ class RoomFollower:
         """What the store gave; the inbox is the owner's from now on."""
         inbox, self._inbox = self._inbox, None
         assert inbox is not None
-        return Won(self.match, epoch, inbox, due_s, self.copy.starts)
+        return Won(self.match, epoch, inbox, due_s, self.copy.starts, live=False)
 
     def post_soon(self) -> None:
         """Post what is fresh at the end of this turn of the loop, in one message."""
@@ -368,6 +381,24 @@ class RoomFollower:
         if self.epoch > epoch:
             room.on(Event.EPOCH_HEARD)
         room.on(Event.CAUGHT_UP)
+        if self._sleeps(tail.status, tail.owner) and room.life.state is State.FOLLOWED:
+            self._slept()
+
+    def rests(self, status: StoredStatus) -> bool:
+        """The room was read in this status: tell if it is not to be followed."""
+        if status is StoredStatus.QUARANTINED:
+            self._room.on(Event.QUARANTINE_HEARD)
+        elif self._sleeps(status, self.copy.owner):
+            self._slept()
+        return self._room.life.over
+
+    def _sleeps(self, status: StoredStatus, owner: str) -> bool:
+        # One that has an owner falls asleep at this moment, or is being woken.
+        return status is StoredStatus.ASLEEP and not owner
+
+    def _slept(self) -> None:
+        wanted = self._room.wanted and self._room.may_take()
+        self._room.on(Event.WANTED_ASLEEP if wanted else Event.SLEEP_HEARD)
 
     async def _ask(self, due_s: float | None) -> None:
         room, copy, name = self._room, self.copy, self._context.name
@@ -429,6 +460,9 @@ class RoomFollower:
                 # What an owner says that is no more is not the room's end.
                 if news.epoch >= copy.epoch:
                     self._end(news)
+            case Slept():
+                if news.epoch >= copy.epoch:
+                    self._slept()
             case Released():
                 fits = (news.epoch, news.tick) == (copy.epoch, copy.tick)
                 if not fits and news.epoch >= copy.epoch:
@@ -436,18 +470,22 @@ class RoomFollower:
                 elif fits and news.to in ("", self._context.name) and room.may_take():
                     room.on(Event.RELEASE_HEARD, self._clock.now() + news.due_ms / 1000)
             case _:
-                try:
-                    shown = copy.take(news)
-                except JournalDamaged as error:
-                    self._context.log.error("room %s: %s", room.id, error)
-                    room.on(Event.MISSED)
-                    return
-                if isinstance(shown, Publication):
-                    room.on(Event.RECORD_HEARD, shown)
-                elif shown is Heard.EPOCH:
-                    room.on(Event.EPOCH_HEARD)
-                elif shown is Heard.BEHIND:
-                    room.on(Event.MISSED)
+                self._take_in_turn(news)
+
+    def _take_in_turn(self, news: Record | NewEpoch) -> None:
+        room = self._room
+        try:
+            shown = self.copy.take(news)
+        except JournalDamaged as error:
+            self._context.log.error("room %s: %s", room.id, error)
+            room.on(Event.MISSED)
+            return
+        if isinstance(shown, Publication):
+            room.on(Event.RECORD_HEARD, shown)
+        elif shown is Heard.EPOCH:
+            room.on(Event.EPOCH_HEARD)
+        elif shown is Heard.BEHIND:
+            room.on(Event.MISSED)
 
     def _end(self, news: Ended) -> None:
         code = CloseCode(news.code)

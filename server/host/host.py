@@ -31,6 +31,7 @@ from server.store.base import Status as StoredStatus
 from server.store.exchange import Exchange, Listing
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
+from shared.limits import INTEGER_MAX
 from shared.match import Match
 from shared.messages import Join
 
@@ -296,7 +297,12 @@ class RoomsHost:
         room = self._handle(name, meta, game)
         if loaded.status is not StoredStatus.ASLEEP:
             await room.open()
-            self._rooms[name] = room
+            if room.life.over:
+                # It ended, or fell asleep, while it was read: who asks again is told, or wakes it.
+                raise RemoteError(CloseCode.UNAVAILABLE, "the room has just changed hands", 500)
+            if not self._register(room):
+                await room.close()
+                return self._rooms[name]
         else:
             await self._wake(room, loaded)
         return room
@@ -308,7 +314,11 @@ class RoomsHost:
             raise RemoteError(CloseCode.UNAVAILABLE, sentence, 5000)
         self._beginning.add(room.id)
         try:
-            if self._draining or not await self.failover.take_up(room, loaded):
+            owner = (await self._store.tail(room.id, INTEGER_MAX)).owner
+            living = {process.name for process in await self._exchange.processes()}
+            # One that lives falls asleep with it at this moment, or wakes it.
+            elsewhere = owner != self.name and owner in living
+            if self._draining or elsewhere or not await self.failover.take_up(room, loaded, owner):
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
         finally:
             self._beginning.discard(room.id)

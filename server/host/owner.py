@@ -23,6 +23,12 @@ from server.store.base import Append
 from shared.game import Game
 from shared.match import Match
 
+FAILED_TICKS_MAX, FAILED_WITHIN_TICKS = 10, 50
+"""A room whose game raised in so many of so many ticks is not played any more.
+
+Each of them is done again without anybody's inputs, so players notice one of five; a bug that one
+player's input brings out now and then is far from it, one in every tick gets there in a second.
+"""
 # So many views of brains in a row for which `visible` fails stop the room, in development.
 VIEWS_FAILED_MAX = 2
 
@@ -53,6 +59,8 @@ class RoomOwner:
         self._unanswered: deque[int] = deque()
         self._committed = room.match.tick
         self._views_failed = 0
+        # The ticks in which the game raised, the newest last.
+        self._failed: deque[int] = deque(maxlen=FAILED_TICKS_MAX)
         self._tick_s = 0.0
         # A room taken up from the store has people in it before its first tick here.
         self.census = census_of(room.match, room.spectators, 0.0)
@@ -101,6 +109,11 @@ class RoomOwner:
     def finished(self) -> bool:
         """Whether the match has a result."""
         return self.match.tick > 0 and self.match.room.finished > 0
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a player waits for a seat."""
+        return self._room.awaited
 
     @property
     def runs_ahead(self) -> bool:
@@ -168,6 +181,14 @@ class RoomOwner:
         assert not self._unanswered, "what was shown must be in what is read back"
         self._room.recover(match)
         self._whole = True
+
+    def fails_too_often(self) -> bool:
+        """Note that the game raised in this tick; whether it did in too many of the last ones."""
+        tick = self.match.tick
+        self._failed.append(tick)
+        return len(self._failed) == FAILED_TICKS_MAX and (
+            tick - self._failed[0] < FAILED_WITHIN_TICKS
+        )
 
     def put_back(self) -> None:
         """Let the next tick take in what the last one did, which never was; `recover` first."""

@@ -9,10 +9,10 @@ the owner.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
 from server.core.inbox import Item
@@ -24,20 +24,22 @@ from server.core.post import Failed, Move, Request, decode_letter
 from server.core.room import Room, SeatRequest, is_open
 from server.core.versions import LeftAlone
 from server.host.context import Context
-from server.host.follower import Copy, Ending, RoomFollower, Won
+from server.host.follower import RECOVERIES_MAX, Copy, Ending, RoomFollower, Won
 from server.host.lifespan import Expiry
 from server.host.owner import RoomOwner
 from server.host.room_store import RELOAD_S, RoomStore
 from server.host.seat_bots import MakeBrain, SeatBots
 from server.host.tick_group import TickGroups
-from server.store.base import Append, Fenced, NoSuchRoom, StoreUnavailable, Tail, Taken
+from server.store.base import Append, Fenced, Held, NoSuchRoom, StoreUnavailable, Tail, Taken
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, NewEpoch, News, Released, Subscription
+from server.store.exchange import Ended, NewEpoch, News, Released, Slept, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.match import Match
 from shared.messages import Status
 from shared.rounding import RoundingWatch
+
+T = TypeVar("T")
 
 # How often work beside the ticks looks whether the store has answered for the last of them.
 SETTLE_S = 0.005
@@ -53,11 +55,11 @@ ENDINGS: Mapping[Event, Ending] = {
     Event.SLEEP_HEARD: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
     Event.EMPTY: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
     Event.FINISHED: Ending(CloseCode.ROOM_CLOSED, Expiry.FINISHED.value),
+    Event.WRITTEN: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
     Event.CRASHED: Ending(CloseCode.UNAVAILABLE, "the server failed; try again"),
 }
 """What those in a room are told, where the event does not bring it."""
 STORED: Mapping[State, StoredStatus] = {
-    State.FALLING_ASLEEP: StoredStatus.ASLEEP,
     State.CLOSING: StoredStatus.CLOSED,
     State.FAILING: StoredStatus.QUARANTINED,
 }
@@ -175,6 +177,13 @@ class RoomHandle:
     def used(self) -> bool:
         """Whether an edge follows it."""
         return bool(self._edges)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody here is in it, or waits to be."""
+        present = self.outbox.present
+        here = bool(present.players or present.spectators or self.outbox.nonces)
+        return here or (self._owner is not None and self._owner.awaited)
 
     @property
     def match(self) -> Match:
@@ -388,12 +397,13 @@ class RoomHandle:
         follower = RoomFollower(self, self.store, self._context)
         try:
             await follower.subscribe()
-            await follower.load()
+            status = (await follower.load()).status
         except BaseException as error:
             follower.stop()
             self.on(_event_of(error))
             raise
         self.on(Event.FOLLOWS, follower)
+        follower.rests(status)
 
     async def close(self) -> None:
         """The process ends now: nothing more is done for this room here."""
@@ -419,6 +429,7 @@ class RoomHandle:
         room = Room(self.id, match, about.epoch, self.meta.bots)
         self._inbox = about.inbox
         self._owner = owner = RoomOwner(room, bots, context, about.starts)
+        self.store.owned_from(match.tick, about.checkpoint)
         self._tell(NewEpoch(about.epoch, match.tick, context.name))
         self._keeper.owns(self)
         self._keeper.groups.add(self, about.due_s)
@@ -427,6 +438,8 @@ class RoomHandle:
         self._changed()
         if self._keeper.groups.store_is_away and self.owned is owner:
             self.on(Event.STORE_AWAY)
+        if not about.live:
+            self._run_beside(self._reading_status(owner))
 
     def _follow(self, about: object) -> None:
         follower = about.follower if isinstance(about, Handed) else about
@@ -470,6 +483,11 @@ class RoomHandle:
         if self.life.state is State.RETRYING:
             self._context.metrics.count("rooms_failed_total")
             self._log.error("room %s: failed again, it ends", self.id)
+        elif self._owned().fails_too_often() and not self._context.development:
+            self._context.metrics.count("rooms_failed_total")
+            self._log.error("room %s: failed in too many of its last ticks, it ends", self.id)
+            self.on(Event.FAILED, ending)
+            return
         self._raised = f"the game failed: {failure.reason}"
         self._fault = str(failure) if self._context.development else ""
         self.on(Event.GAME_RAISED, ending)
@@ -501,7 +519,14 @@ class RoomHandle:
             self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
 
     def _checkpoint(self, about: object) -> None:
-        self._run_beside(self.checkpoint())
+        work = self._checkpoint_now()
+        if work is not None:
+            self._run_beside(work)
+
+    def _wake(self, about: object) -> None:
+        port = self._port
+        held = self._follower.copy.held() if self._follower else Held(port.epoch, port.match.tick)
+        self._begin(self._waking(held))
 
     def _show_status(self, about: object = None) -> None:
         status = self._status()
@@ -517,7 +542,6 @@ class RoomHandle:
         self._due_s = self._context.clock.now() + self._keeper.groups.remove(self)
 
     def _rejoin_group(self, about: object) -> None:
-        self._log.warning("room %s is not handed over and goes on here", self.id)
         self._keeper.groups.add(self, self._due_s)
 
     def _find_successor(self, about: object) -> None:
@@ -544,10 +568,12 @@ class RoomHandle:
         self._begin(self._following_again())
 
     def _write_last(self, about: object) -> None:
-        assert self.over is not None or self.life.state is State.LEAVING
         if self.over is not None:
             self._log.info("room %s ends: %s", self.id, self.over.reason)
-        self._begin(self._writing_last(self.life.state))
+        falls_asleep = self.life.state is State.FALLING_ASLEEP
+        work = self._falling_asleep() if falls_asleep else self._writing_last(self.life.state)
+        self._begin(work)
+        self._run_beside(self._giving_signs_of_life(self.life.state))
 
     def _write_quarantine(self, about: object) -> None:
         assert isinstance(about, Taken)
@@ -668,7 +694,7 @@ class RoomHandle:
             follower = RoomFollower(self, self.store, self._context)
             try:
                 await follower.subscribe()
-                await follower.load()
+                status = (await follower.load()).status
             except StoreUnavailable as error:
                 follower.stop()
                 self._log.warning("room %s waits for the store: %s", self.id, error)
@@ -685,6 +711,7 @@ class RoomHandle:
                 raise
             else:
                 self.on(Event.FOLLOWS, follower)
+                follower.rests(status)
                 return
 
     async def _writing_last(self, state: State) -> None:
@@ -693,20 +720,112 @@ class RoomHandle:
             return
         owner = self._owned()
         try:
-            if state in (State.FALLING_ASLEEP, State.LEAVING):
-                await self.checkpoint()
             if state is State.LEAVING:
+                await self.checkpoint()
                 await self.store.release(owner.epoch)
             else:
-                await self.store.set_status(owner.epoch, STORED[state])
-        except (Fenced, NoSuchRoom) as error:
+                reason = self.over.reason if self.over is not None else ""
+                await self.store.set_status(owner.epoch, STORED[state], reason)
+        except StoreError as error:
             self._refused(error)
             return
-        except StoreError as error:
-            self._log.warning("room %s: %s", self.id, error)
         if state in (State.CLOSING, State.FAILING) and self.over is not None:
             self._tell(Ended(owner.epoch, self.over.code, self.over.reason))
         self.on(Event.WRITTEN)
+
+    async def _giving_signs_of_life(self, state: State) -> None:
+        """Nobody is to take a room from an owner whose last writes are not answered yet."""
+        while self.life.state is state:
+            self._give_sign_of_life(None)
+            await self._context.clock.sleep(1 / self.game.tick_rate)
+
+    async def _falling_asleep(self) -> None:
+        """The last writes of a room that nobody is in, unless somebody comes meanwhile."""
+        if not await self.settle():
+            return
+        owner = self._owned()
+        try:
+            await self.checkpoint()
+            # Whoever comes meanwhile finds the room; each time is looked after what was awaited.
+            if await self._sleeps_on(owner.epoch):
+                self.on(Event.WANTED)
+                return
+            await self.store.release_surely(owner.epoch)
+        except StoreError as error:
+            self._refused(error)
+            return
+        self._tell(Slept(owner.epoch, owner.match.tick))
+        self.on(Event.WANTED_ASLEEP if self.wanted else Event.WRITTEN)
+
+    async def _sleeps_on(self, epoch: int) -> bool:
+        """Say that the room sleeps; whether somebody came meanwhile, and it is said to be live."""
+        if self.wanted:
+            return True
+        await self.store.set_status(epoch, StoredStatus.ASLEEP)
+        if self.wanted:
+            await self.store.set_status(epoch, StoredStatus.LIVE)
+            return True
+        return False
+
+    async def _waking(self, held: Held) -> None:
+        """Take a room again that fell asleep a moment ago, from the rows that are here."""
+        try:
+            inbox = await self._surely(lambda: self._context.exchange.listen(self.id, self.receive))
+        except StoreError as error:
+            self.on(_event_of(error))
+            return
+        try:
+            answer = await self._surely(lambda: self._ask_again(held))
+            if isinstance(answer, Taken) and answer.recoveries < RECOVERIES_MAX:
+                await self.store.set_status(answer.epoch, StoredStatus.LIVE)
+        except BaseException as error:
+            inbox.cancel()
+            if not isinstance(error, StoreError):
+                raise
+            self.on(Event.FENCED if isinstance(error, Fenced) else _event_of(error))
+            return
+        if isinstance(answer, Taken) and answer.recoveries < RECOVERIES_MAX:
+            port = self._port
+            self.on(Event.TAKEN, Won(port.match, answer.epoch, inbox, None, port.starts))
+            return
+        inbox.cancel()
+        self.on(Event.HOPELESS if isinstance(answer, Taken) else Event.NOT_TAKEN, answer)
+
+    async def _ask_again(self, held: Held) -> Taken | Tail:
+        """Ask for the room; where the store names this process already, an answer was lost."""
+        answer = await self.store.take_over(held)
+        if isinstance(answer, Tail) and (answer.owner, answer.tick) == (
+            self._context.name,
+            held.tick,
+        ):
+            answer = await self.store.take_over(replace(held, epoch=answer.epoch))
+        return answer
+
+    async def _surely(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What a call comes to once the store answers."""
+        while True:
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                self._log.warning("room %s waits for the store: %s", self.id, error)
+                self.on(Event.NO_ANSWER)
+                await self._context.clock.sleep(RELOAD_S)
+
+    async def _reading_status(self, owner: RoomOwner) -> None:
+        """What the store says of a room that was taken from a silent owner: it may be asleep."""
+        try:
+            status = await self.store.status()
+        except StoreError:
+            # The owner's next write is refused for the same reason.
+            return
+        if self.owned is not owner or not self.life.steps:
+            return
+        if status is StoredStatus.QUARANTINED:
+            self.on(Event.QUARANTINE_HEARD)
+        elif status is StoredStatus.ASLEEP and not self.wanted:
+            self.on(Event.EMPTY)
+        elif status is StoredStatus.ASLEEP:
+            await self.store.set_status(owner.epoch, StoredStatus.LIVE)
 
     async def _writing_quarantine(self, epoch: int) -> None:
         try:
@@ -717,14 +836,18 @@ class RoomHandle:
 
     async def checkpoint(self) -> None:
         """Write down all rows, where they are whole."""
+        work = self._checkpoint_now()
+        if work is not None:
+            await work
+
+    def _checkpoint_now(self) -> Coroutine[Any, Any, None] | None:
+        """Read all rows, where they are whole, and return what writes them down."""
         owner = self.owned
-        if owner is not None and owner.whole and (owner.runs_ahead or owner.settled):
-            await self.store.checkpoint(
-                owner.match,
-                owner.epoch,
-                lambda: owner.committed,
-                lambda: self.owned is not owner,
-            )
+        if owner is None or not owner.whole or not (owner.runs_ahead or owner.settled):
+            return None
+        return self.store.checkpoint(
+            owner.match, owner.epoch, lambda: owner.committed, lambda: self.owned is not owner
+        )
 
     # What edges are told.
 
@@ -793,7 +916,7 @@ class RoomHandle:
             self._context.metrics.count("fenced_total")
             self.on(Event.FENCED)
             return
-        self._log.error("room %s: its tick was refused: %s", self.id, outcome)
+        self._log.error("room %s: its write was refused: %s", self.id, outcome)
         if isinstance(outcome, NoSuchRoom):
             self.on(Event.NO_SUCH_ROOM)
         else:
@@ -867,6 +990,7 @@ ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {
     Action.REJOIN_GROUP: RoomHandle._rejoin_group,
     Action.FIND_SUCCESSOR: RoomHandle._find_successor,
     Action.HAND_OVER: RoomHandle._hand_over,
+    Action.WAKE: RoomHandle._wake,
     Action.TELL_RELEASE: RoomHandle._tell_release,
     Action.GIVE_UP_OWNERSHIP: RoomHandle._give_up_ownership,
     Action.FOLLOW_AGAIN: RoomHandle._follow_again,

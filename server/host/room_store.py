@@ -6,7 +6,8 @@ that there was no answer, `StoreUnavailable` passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from server.core.journal import encode_checkpoint, restore
 from server.core.lobby import RoomMeta
@@ -15,7 +16,7 @@ from server.host.context import Context
 from server.store.base import Held, Loaded, Status, StoreUnavailable, Tail, Taken
 from shared.errors import StoreError
 from shared.game import Game
-from shared.limits import HISTORY_TICKS
+from shared.limits import HISTORY_TICKS, INTEGER_MAX
 from shared.match import Match
 
 CHECKPOINT_TICKS = 256
@@ -58,11 +59,15 @@ class RoomStore:
         self._context = context
         # Rooms take their checkpoints at different ticks, so that no tick pays for all of them.
         self._offset = sum(room.encode()) % CHECKPOINT_TICKS
-        self._checkpointed = 0
+        self._newest = 0
+        self._due_tick = 0
 
-    def checkpointed(self, tick: int) -> None:
-        """The store's newest checkpoint is of this tick (0: there is none)."""
-        self._checkpointed = tick
+    def owned_from(self, tick: int, newest: int) -> None:
+        """This process owns the room after this tick; `newest` is the store's newest checkpoint's.
+
+        That is 0 where it is not known, or there is none.
+        """
+        self._noted(newest or tick, newest)
 
     async def load(self) -> Loaded:
         """What the store has of this room."""
@@ -100,29 +105,48 @@ class RoomStore:
         """What came after a tick."""
         return await self._context.store.tail(self._room, tick)
 
+    async def status(self) -> Status:
+        """What is to become of the room, once the store can be asked."""
+        while True:
+            try:
+                # Beyond any tick, so that no records come along.
+                return (await self.tail(INTEGER_MAX)).status
+            except StoreUnavailable as error:
+                self._warn("waits for the store", error)
+                await self._context.clock.sleep(RELOAD_S)
+
     async def release(self, epoch: int) -> None:
         """Take this process's name off the room; after `StoreUnavailable` it may be off."""
         await self._context.store.release(self._room, epoch)
 
     def is_checkpoint_due(self, tick: int) -> bool:
-        """Whether a checkpoint belongs to this tick."""
-        return tick == 1 or (tick + self._offset) % CHECKPOINT_TICKS == 0
+        """Whether a checkpoint belongs to this tick, or to one that went by without it."""
+        return tick == 1 or tick >= self._due_tick
 
-    async def checkpoint(
+    def checkpoint(
         self, match: Match, epoch: int, committed: Callable[[], int], gone: Callable[[], bool]
-    ) -> None:
-        """Write down all rows; they are read before anything is awaited.
+    ) -> Coroutine[Any, Any, None] | None:
+        """Read all rows now, and return what writes them down; None where there is nothing to.
 
         The store keeps two, and the records after the older one: so the first is that of tick 1,
         and the next ones lie so far apart that a whole history can always be replayed. Rows that
         run ahead of their journal wait until `committed`, unless the room is `gone` before.
         """
-        tick, newest = match.tick, self._checkpointed
+        tick, newest = match.tick, self._newest
         # Rows of other rules are written by the first tick, whole, and not before.
         if tick == 0 or match.origin.stale or (newest and tick - newest < HISTORY_TICKS):
-            return
-        self._checkpointed = tick
-        blob = encode_checkpoint(match)
+            return None
+        self._noted(tick, newest=tick)
+        return self._checkpoint(tick, epoch, encode_checkpoint(match), committed, gone)
+
+    async def _checkpoint(
+        self,
+        tick: int,
+        epoch: int,
+        blob: bytes,
+        committed: Callable[[], int],
+        gone: Callable[[], bool],
+    ) -> None:
         while committed() < tick and not gone():
             await self._context.clock.sleep(RELOAD_S)
         if committed() < tick:
@@ -131,22 +155,36 @@ class RoomStore:
             await self._context.store.checkpoint(self._room, epoch, tick, blob)
         except StoreError as error:
             self._warn(f"checkpoint of tick {tick}", error)
+            # Another one is due soon: the journal is not to grow for as long as the store fails.
+            self._due_tick = min(self._due_tick, tick + HISTORY_TICKS)
 
-    async def set_status(self, epoch: int, status: Status) -> None:
-        """Say what is to become of the room, as often as it takes; one that sleeps has no owner.
+    def _noted(self, tick: int, newest: int) -> None:
+        """The next checkpoint is due at the first of this room's ticks that is far enough off."""
+        self._newest = newest
+        earliest = tick + (HISTORY_TICKS if newest else 1)
+        self._due_tick = earliest + (-(earliest + self._offset)) % CHECKPOINT_TICKS
 
-        Fenced and NoSuchRoom pass: then somebody else has it, or it is over.
+    async def set_status(self, epoch: int, status: Status, reason: str = "") -> None:
+        """Say what is to become of the room, and why, as often as it takes.
+
+        Fenced and NoSuchRoom pass: then another process has it, or it is over.
         """
+        store = self._context.store
+        await self._surely(
+            f"is to be {status}", lambda: store.set_status(self._room, epoch, status, reason)
+        )
+
+    async def release_surely(self, epoch: int) -> None:
+        """Take this process's name off the room, as often as it takes."""
+        await self._surely("is to be let go", lambda: self.release(epoch))
+
+    async def _surely(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._context.store.set_status(self._room, epoch, status)
-                if status is Status.ASLEEP:
-                    await self.release(epoch)
+                return await call()
             except StoreUnavailable as error:
-                self._warn(f"is to be {status}", error)
+                self._warn(what, error)
                 await self._context.clock.sleep(RELOAD_S)
-            else:
-                return
 
     def _warn(self, what: str, error: StoreError) -> None:
         self._context.log.warning("room %s: %s: %s", self._room, what, error)

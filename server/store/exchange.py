@@ -79,11 +79,19 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Slept:
+    """The owner let go after `tick` of a room that nobody is in: the next who comes wakes it."""
+
+    epoch: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """News may have been lost: read the journal."""
 
 
-News = Record | NewEpoch | Released | Ended
+News = Record | NewEpoch | Released | Ended | Slept
 
 
 @dataclass(frozen=True, slots=True)

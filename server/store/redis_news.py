@@ -14,10 +14,10 @@ from typing import Any
 import msgpack
 
 from server.store.base import Record
-from server.store.exchange import Ended, NewEpoch, News, Released
+from server.store.exchange import Ended, NewEpoch, News, Released, Slept
 from shared.limits import INTEGER_MAX
 
-RECORD, NEW_EPOCH, RELEASED, ENDED = range(4)
+RECORD, NEW_EPOCH, RELEASED, ENDED, SLEPT = range(5)
 
 _pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
 
@@ -33,6 +33,8 @@ def pack_news(news: News) -> bytes:
             return _pack((RELEASED, news.epoch, news.tick, news.due_ms, news.to))
         case Ended():
             return _pack((ENDED, news.epoch, news.code, news.reason))
+        case Slept():
+            return _pack((SLEPT, news.epoch, news.tick))
 
 
 def unpack_news(data: bytes) -> News:
@@ -52,6 +54,8 @@ def unpack_news(data: bytes) -> News:
             return Released(epoch, tick, due_ms, to)
         case [3 as kind, int(epoch), int(code), str(reason)] if _fit(kind, epoch, code):
             return Ended(epoch, code, reason)
+        case [4 as kind, int(epoch), int(tick)] if _fit(kind, epoch, tick):
+            return Slept(epoch, tick)
         case _:
             raise ValueError("no news of any kind")
 

@@ -311,7 +311,7 @@ def test_a_refused_append_ends_the_room_and_says_why_in_the_log(
         rig.store.broken = trouble
         with caplog.at_level(logging.ERROR):
             await rig.seconds(0.2)
-        assert f"its tick was refused: {trouble}" in caplog.text
+        assert f"its write was refused: {trouble}" in caplog.text
         assert watcher.end == ending
         rig.store.broken = None
         await rig.stop()

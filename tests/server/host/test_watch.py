@@ -83,7 +83,7 @@ def test_a_games_code_runs_within_its_rooms_mark_at_owner_and_follower() -> None
         await one.seconds(1)
         assert set(seen) == {(room.id, "yard", "step"), (room.id, "yard", "publish")}
         assert marks.now is None, "left before anything is awaited"
-        assert set(theirs.counts) == {(room.id, "yard", "publish")}
+        assert set(theirs.counts) == {(room.id, "yard", "restore"), (room.id, "yard", "publish")}
         assert theirs.now is None
         await two.stop()
         await one.stop()
