@@ -39,8 +39,6 @@ from shared.messages import Join
 UNUSED_KEEP_S = 30.0
 # How often a room whose life moves on beside its ticks is looked at.
 LOOK_S = 0.005
-# The last writes of a room that falls asleep take no longer, or the store is away.
-FALL_ASLEEP_S = 5.0
 
 
 class RoomsHost:
@@ -156,10 +154,7 @@ class RoomsHost:
         return found
 
     async def _reach(self, room: str) -> RoomHandle | None:
-        known = self._rooms.get(room)
-        if known is not None and known.life.state is State.FALLING_ASLEEP:
-            known = await self._asleep(known)
-        if known is not None:
+        if (known := self._rooms.get(room)) is not None:
             return known
         task = self._reaching.get(room)
         if task is None:
@@ -172,15 +167,6 @@ class RoomsHost:
         except (StoreError, ValueError) as error:
             self._log.warning("room %s cannot be followed: %s", room, error)
             raise RemoteError(CloseCode.UNAVAILABLE, "the room cannot be read now", 1000) from None
-
-    async def _asleep(self, room: RoomHandle) -> RoomHandle | None:
-        """Wait until the last writes of a room that falls asleep are done, so that it can wake."""
-        until_s = self._clock.now() + FALL_ASLEEP_S
-        while room.life.state is State.FALLING_ASLEEP:
-            if self._clock.now() > until_s:
-                raise RemoteError(CloseCode.UNAVAILABLE, "the room falls asleep; try again", 1000)
-            await self._clock.sleep(LOOK_S)
-        return self._rooms.get(room.id)
 
     def rooms(self) -> list[RoomHandle]:
         """The rooms that are run or followed here."""
