@@ -6,9 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
+from shared.chunks import pack
 from shared.inputs import Action
-from shared.limits import ACTIONS_PER_ITEM_MAX, ACTIONS_WAITING_MAX
+from shared.limits import ACTION_BYTES_MAX, ACTIONS_PER_ITEM_MAX, ACTIONS_WAITING_MAX
 from shared.messages import Close
 
 from .ends import Answer, SessionEnded
@@ -28,6 +30,7 @@ class _Asked:
     index: int
     action: Action
     answer: asyncio.Future[Answer]
+    bytes: int
 
 
 class Actions:
@@ -40,11 +43,14 @@ class Actions:
     def ask(self, index: int, action: Action) -> asyncio.Future[Answer]:
         """Queue an action, by its index in the schema; its answer, once there is one.
 
-        Where too many wait already, that is the answer.
+        Where too many wait already, that is the answer. ValueError where it fits in no message.
         """
+        size = len(pack([index, *action.to_wire()]))
+        if size > ACTION_BYTES_MAX:
+            raise ValueError(f"an action longer than {ACTION_BYTES_MAX} bytes fits in no message")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if len(self._asked) < ACTIONS_WAITING_MAX:
-            self._asked.append(_Asked(index, action, answer))
+            self._asked.append(_Asked(index, action, answer, size))
         else:
             answer.set_result(
                 Answer(False, f"{ACTIONS_WAITING_MAX} actions wait to be sent already")
@@ -53,13 +59,19 @@ class Actions:
 
     @property
     def next(self) -> list[tuple[int, Action]]:
-        """Those that go with the next item."""
-        first = list(self._asked)[:ACTIONS_PER_ITEM_MAX]
-        return [(asked.index, asked.action) for asked in first]
+        """Those that go with the next item, which is to fit in a message."""
+        taken: list[tuple[int, Action]] = []
+        left = ACTION_BYTES_MAX
+        for asked in islice(self._asked, ACTIONS_PER_ITEM_MAX):
+            left -= asked.bytes
+            if left < 0:
+                break
+            taken.append((asked.index, asked.action))
+        return taken
 
     def posted(self, seq: int) -> None:
         """The `next` ones went with the item of this seq."""
-        count = min(len(self._asked), ACTIONS_PER_ITEM_MAX)
+        count = len(self.next)
         if count:
             self._sent[seq] = [self._asked.popleft() for _ in range(count)]
 

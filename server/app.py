@@ -23,6 +23,7 @@ from bots.wanderer import Wanderer
 from server import VERSION
 from server.config import Config
 from server.core.lifecycle import Observer, unobserved
+from server.core.lobby import written_options
 from server.core.metrics import Metrics
 from server.core.ports import Chance, Clock, Watch
 from server.edge.api import Api, Site
@@ -144,7 +145,12 @@ class App:
             owner=owner,
             rooms_max=config.rooms_max,
             # Of a game that does not load now no room can stand open.
-            standing=[one for one in config.open if one[0] in {game.name for game in games}],
+            standing=[
+                (game.name, written_options(game.game, options))
+                for name, options in config.open
+                for game in games
+                if game.name == name
+            ],
             development=config.dev,
             watch=watch,
             observer=observer,

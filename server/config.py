@@ -83,7 +83,7 @@ class Config:
         "or a file (./mygame.py)",
         default_text="coins",
     )
-    open: tuple[tuple[str, dict[str, int | bool | str]], ...] = setting(
+    open: tuple[tuple[str, dict[str, str]], ...] = setting(
         (),
         settings.room_list,
         "LIST",

@@ -115,23 +115,15 @@ def store_url(text: str) -> str:
     )
 
 
-def room_list(text: str) -> tuple[tuple[str, dict[str, int | bool | str]], ...]:
-    """Read rooms to keep open, as in `coins?bots=2,arena?bots=5&level=2`."""
-    rooms: list[tuple[str, dict[str, int | bool | str]]] = []
+def room_list(text: str) -> tuple[tuple[str, dict[str, str]], ...]:
+    """Read rooms to keep open, as in `coins?bots=2,arena?bots=5&level=2`: options as written."""
+    rooms: list[tuple[str, dict[str, str]]] = []
     for part in text.split(","):
         name, _, query = part.strip().partition("?")
         if not name:
             raise ValueError("give rooms as GAME?OPTION=VALUE&..., with commas between")
-        options = dict(parse_qsl(query, keep_blank_values=True))
-        rooms.append((name, {key: option_value(value) for key, value in options.items()}))
+        rooms.append((name, dict(parse_qsl(query, keep_blank_values=True))))
     return tuple(rooms)
-
-
-def option_value(text: str) -> int | bool | str:
-    """A room option as JSON would hold it: a whole number, true or false, else text."""
-    if re.fullmatch(r"-?[0-9]{1,15}", text):
-        return int(text)
-    return {"true": True, "false": False}.get(text, text)
 
 
 def game_list(text: str) -> tuple[str, ...]:

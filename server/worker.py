@@ -17,7 +17,7 @@ from typing import Any
 
 from server.app import App, kill_this_process, lan_addresses, load_games, load_what_loads
 from server.config import Config
-from server.core.lobby import read_wish
+from server.core.lobby import read_wish, written_options
 from server.core.ports import Watch
 from server.heartbeat import Heartbeat
 from server.host.clock import LoopClock
@@ -60,7 +60,7 @@ def check_settings(config: Config) -> set[str]:
                 f"--open: there is no game {name!r} here; --games has {', '.join(games)}"
             )
         try:
-            read_wish(name, games[name], options)
+            read_wish(name, games[name], written_options(games[name], options))
         except RemoteError as error:
             raise ConfigError(f"--open: {error.reason}") from None
     open_store(config.store, lambda: 0)

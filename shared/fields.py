@@ -90,6 +90,26 @@ class Field:
         column, _ = encode_column(self, [value], typed=False)
         return column[0]
 
+    def from_value(self, value: Any) -> Any:
+        """A value from outside in the units of the declaration, checked and rounded as in a commit.
+
+        ValueError says what would be right. A whole number may come as a float, as 2.0 does from
+        where numbers are of one kind; beyond the bounds nothing is clamped.
+        """
+        match self.kind:
+            case Kind.TEXT:
+                fits = type(value) is str
+            case Kind.FLAG:
+                fits = type(value) is bool or (type(value) is int and 0 <= value <= 1)
+            case _:
+                fits = type(value) is int or type(value) is float
+        if not fits:
+            raise ValueError(f"{short(value)} is not {self.describe()}")
+        if self.kind in (Kind.INTEGER, Kind.REF) and type(value) is float and value.is_integer():
+            value = int(value)
+        _, back = encode_column(self, [value], typed=False)
+        return value if back is None else back[0]
+
     def value(self, wire: Any) -> Any:
         """A wire value from outside, checked and decoded; ValueError says what would be right."""
         match self.kind:

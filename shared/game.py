@@ -6,22 +6,13 @@ A game object holds no state; what must last is in fields, what is configured in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .entities import Entity, Player, Room
-from .errors import ConfigError, Refused
+from .errors import Refused
+from .game_check import check_game
 from .inputs import Action, Input, Options
-from .limits import (
-    ACTIONS_PER_ITEM_MAX,
-    GRACE_S,
-    HISTORY_TICKS,
-    INBOX_ITEMS_MAX,
-    JOURNAL_LAG_TICKS_MAX,
-    SEATS_MAX,
-    TABLES_MAX,
-    TICK_RATE_MAX,
-    VERSION_CHARS_MAX,
-)
+from .limits import GRACE_S
 
 if TYPE_CHECKING:
     from .match import Match
@@ -143,89 +134,4 @@ class Game:
 
     def check(self) -> None:
         """ConfigError if the class attributes make no game; says what would."""
-        name = type(self).__name__
-        back = self.rewind_ticks_max
-        numbers: tuple[tuple[str, object, int, int], ...] = (
-            ("tick_rate", self.tick_rate, 1, TICK_RATE_MAX),
-            ("send_every", self.send_every, 1, self.tick_rate),
-            ("seats", self.seats, 1, SEATS_MAX),
-            # An item's actions are applied together.
-            (
-                "actions_per_tick_max",
-                self.actions_per_tick_max,
-                ACTIONS_PER_ITEM_MAX,
-                INBOX_ITEMS_MAX * ACTIONS_PER_ITEM_MAX,
-            ),
-            ("journal_lag_ticks_max", self.journal_lag_ticks_max, 0, JOURNAL_LAG_TICKS_MAX),
-            # What is older than the history would not be known after a restart.
-            ("rewind_ticks_max", 1 if back is None else back, 1, HISTORY_TICKS),
-        )
-        for attribute, number, least, most in numbers:
-            if type(number) is not int or not least <= number <= most:
-                raise ConfigError(
-                    f"{name}.{attribute} is {number!r}; expected a whole number "
-                    f"from {least} to {most}"
-                )
-        _check_versions(name, self.version, self.compatible)
-        parts: tuple[tuple[str, object, type], ...] = (
-            ("entities", self.entities, Entity),
-            ("past_entities", self.past_entities, Entity),
-            ("actions", self.actions, Action),
-            ("input", (self.input,), Input),
-            ("room", (self.room,), Room),
-            ("player", (self.player,), Player),
-            ("options", (self.options,), Options),
-        )
-        for attribute, classes, base in parts:
-            _check_classes(f"{name}.{attribute}", classes, base)
-        self._check_tables(name)
-
-    def _check_tables(self, name: str) -> None:
-        kinds = self.kinds
-        if len(kinds) > TABLES_MAX:
-            raise ConfigError(f"{name} has {len(kinds)} tables; at most {TABLES_MAX}")
-        if any(issubclass(kind, Room | Player) for kind in self.entities):
-            raise ConfigError(f"{name}: name the Room in `room`, the Player in `player`")
-        for kind in self.past_entities:
-            if kind not in (Room, Player, *kinds):
-                raise ConfigError(
-                    f"{name}.past_entities holds {kind.__name__}, which is not in "
-                    f"{name}.entities; add it there"
-                )
-        names = [kind.__name__ for kind in kinds]
-        for twice in names:
-            if names.count(twice) > 1:
-                raise ConfigError(f"{name}: two of its tables are called {twice}; rename one")
-        parts: tuple[type[Any], ...] = (*kinds, self.input, *self.actions, self.options)
-        for part in parts:
-            for key, field in part._fields.items():
-                if field.table not in (None, Room, Player, *kinds):
-                    raise ConfigError(
-                        f"{part.__name__}.{key} refers to {field.table.__name__}, "
-                        f"which is not in {name}.entities; add it there"
-                    )
-
-
-def _check_versions(name: str, version: object, compatible: object) -> None:
-    if not _is_version(version):
-        raise ConfigError(f"{name}.version is {version!r}; expected a text, as in version = '2'")
-    older = cast("tuple[object, ...]", compatible) if isinstance(compatible, tuple) else None
-    if older is None or not all(map(_is_version, older)):
-        raise ConfigError(
-            f"{name}.compatible is {compatible!r}; name the older versions in a tuple, as in "
-            "compatible = '1',"
-        )
-    if version in older:
-        raise ConfigError(f"{name}.compatible names {version!r}, which is its own version")
-
-
-def _is_version(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= VERSION_CHARS_MAX
-
-
-def _check_classes(what: str, classes: object, base: type) -> None:
-    if not isinstance(classes, tuple):
-        raise ConfigError(f"{what} must be a tuple, as in `{what.split('.')[1]} = Tank,`")
-    for part in cast("tuple[object, ...]", classes):
-        if not (isinstance(part, type) and issubclass(part, base)):
-            raise ConfigError(f"{what} holds {part!r}; expected a class of {base.__name__}")
+        check_game(self)

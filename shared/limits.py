@@ -16,12 +16,18 @@ MATCH_BYTES_MAX = 8 * 1024 * 1024
 # A frame from nothing holds what a match may, and names rows that left a view and refusals.
 FRAME_BYTES_MAX = MATCH_BYTES_MAX + 1024 * 1024
 
+# An item holds an input and actions; each of the two may take half of a message, less its heads.
+ACTION_BYTES_MAX = MESSAGE_BYTES_MAX // 2 - 32
+# A JOIN but for the game's own options: nonce, game, name, identity, build and reserved options.
+JOIN_HEAD_BYTES_MAX = 3072
+
 # Bit operations in JavaScript are 32 bits wide and signed, so a mask keeps to 31.
 MASK_BITS_MAX = 31
 # Bit 0 is the owner.
 FIELDS_MAX = MASK_BITS_MAX - 1
-# One msgpack byte for the table's index.
+# One msgpack byte for the table's index, and for an action's.
 TABLES_MAX = 127
+ACTIONS_MAX = 127
 # Integers above 2**53 are not exact in JavaScript.
 INTEGER_MAX = 2**53
 # A fixed field's wire number. Up to here `floor(q / scale * scale + 0.5)` is q again for every
@@ -92,6 +98,9 @@ PROVE_S = 3.0
 RENEW_NOTICE_S = 60.0
 # How long an absent player keeps the seat.
 GRACE_S = 30.0
+# The longest a game may have something last: a month; in ticks a day at 128 a second.
+SPAN_S_MAX = 30 * 24 * 3600
+SPAN_TICKS_MAX = 24 * 3600 * TICK_RATE_MAX
 
 # A match's result in UTF-8: a line for each of a hundred players.
 RESULT_BYTES_MAX = 16_384
@@ -100,6 +109,7 @@ NAME_CHARS_MAX = 24
 GAME_CHARS_MAX = 64
 IDENTITY_CHARS_MAX = 128
 VERSION_CHARS_MAX = 64
+TITLE_CHARS_MAX = 64
 BUILD_CHARS_MAX = 64
 REASON_CHARS_MAX = 120
 OPTIONS_MAX = 16
@@ -113,6 +123,8 @@ ROWS_MAX = 20_000
 MATCH_ROWS_MAX = 65_536
 ROOMS_MAX = 1000
 
+_TEXTS_MAX = 16 * NAME_CHARS_MAX + IDENTITY_CHARS_MAX + BUILD_CHARS_MAX + GAME_CHARS_MAX
+assert JOIN_HEAD_BYTES_MAX > 4 * _TEXTS_MAX + NONCE_BYTES
 assert TYPED_COLUMN_ROWS_MIN > 1
 assert RESULT_BYTES_MAX <= TEXT_CHARS_MAX, "a result is a text of the room's row"
 assert FIELDS_MAX < MASK_BITS_MAX < 32

@@ -82,6 +82,11 @@ class InputItem(NamedTuple):
     actions: tuple[list[Any], ...] = ()
     drawn: int | None = None
 
+    def wire(self) -> list[Any]:
+        """The item as an INPUT holds it."""
+        drawn = () if self.drawn is None else (self.drawn,)
+        return [self.seq, self.input, *drawn, *self.actions]
+
 
 class InputMessage(NamedTuple):
     """What a player asks for, and the newest tick held (0: none)."""
@@ -91,11 +96,7 @@ class InputMessage(NamedTuple):
 
     def encode(self) -> bytes:
         """The message's bytes."""
-        items = [
-            [item.seq, item.input, *(() if item.drawn is None else (item.drawn,)), *item.actions]
-            for item in self.items
-        ]
-        return pack([INPUT, self.held, *items])
+        return pack([INPUT, self.held, *(item.wire() for item in self.items)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .chunks import pack
 from .errors import TRY_AGAIN, CloseCode
 from .inputs import Action, Input
-from .limits import INPUT_ITEMS_MAX, PART_BYTES, UNACKED_INPUTS_MAX
+from .limits import INPUT_ITEMS_MAX, MESSAGE_BYTES_MAX, PART_BYTES, UNACKED_INPUTS_MAX
 from .messages import (
     Close,
     Digest,
@@ -40,6 +41,8 @@ POLL_INPUTS_MAX = 2
 
 # Seqs left to whoever had the seat meanwhile: 14 hours of inputs at 20 a second.
 TAKE_BACK_SEQS = 2**20
+# The type, the tick and the array head of an INPUT take less.
+INPUT_HEAD_BYTES = 24
 
 
 class ClientState(StrEnum):
@@ -335,9 +338,17 @@ class ClientSession:
 
     def _repeat(self) -> None:
         self._standing = 0
-        items = list(self._unacked)
-        for at in range(0, len(items), INPUT_ITEMS_MAX):
-            self._send(items[at : at + INPUT_ITEMS_MAX])
+        part: list[InputItem] = []
+        left = MESSAGE_BYTES_MAX - INPUT_HEAD_BYTES
+        for item in self._unacked:
+            size = len(pack(item.wire()))
+            if part and (size > left or len(part) >= INPUT_ITEMS_MAX):
+                self._send(part)
+                part, left = [], MESSAGE_BYTES_MAX - INPUT_HEAD_BYTES
+            part.append(item)
+            left -= size
+        if part:
+            self._send(part)
 
     def _send(self, items: list[InputItem]) -> None:
         self._since_report = 0

@@ -37,6 +37,8 @@ export function control(field) {
   const input = field.kind === "text" ? text(field) : number(field);
   input.id = id;
   input.title = describe(field);
+  // A slider's steps may lie beside the default, so it is kept where nobody moved the slider.
+  const shown = input.value;
   const label = make("label", { for: id }, title(field.name));
   const element = make("div", {}, label, input);
   if (input.type === "range") {
@@ -44,7 +46,11 @@ export function control(field) {
     input.addEventListener("input", () => (value.textContent = input.value));
     label.append(" ", value);
   }
-  return { element, read: () => (field.kind === "text" ? input.value : Number(input.value)) };
+  const read = () => {
+    if (input.value === shown) return field.initial;
+    return field.kind === "text" ? input.value : Number(input.value);
+  };
+  return { element, read };
 }
 
 /** @param {Field} field */

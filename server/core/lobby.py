@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.chunks import pack, unpack_stored
+from shared.columns import Kind
 from shared.errors import CloseCode, RemoteError
 from shared.game import Game
+from shared.game_check import RESERVED_OPTIONS
 from shared.inputs import Options
 from shared.limits import NAME_CHARS_MAX
 from shared.schema import parse_fields
@@ -100,30 +102,53 @@ class RoomMeta:
 
 
 def read_wish(name: str, game: Game, options: Mapping[str, Any]) -> Wish:
-    """A JOIN's options against what the game declares; RemoteError names the wrong one."""
+    """A JOIN's options against what the game declares; RemoteError names the wrong one.
+
+    They are values as rules see them (2.5 for a fixed option, not its wire number).
+    """
     declared = game.options._fields  # pyright: ignore[reportPrivateUsage]
-    values: list[Any] = []
-    known = {"room", "bots", "private", *declared}
+    values: dict[str, Any] = {}
+    known = {*RESERVED_OPTIONS, *declared}
     for key in options:
         if key not in known:
             raise _bad_option(f"{name} has no option {key!r}; it has {', '.join(sorted(known))}")
     for key, field in declared.items():
+        if key not in options:
+            continue
         try:
-            values.append(field.wire(field.value(options[key])) if key in options else None)
+            values[key] = field.from_value(options[key])
         except ValueError as error:
             raise _bad_option(f"option {key}: {error}") from None
-        if values[-1] is None:
-            values[-1] = field.wire(field.default)
     bots = options.get("bots", 0)
-    if type(bots) is not int or not 0 <= bots <= BOTS_MAX:
-        raise _bad_option(f"option bots: {bots!r} is not a whole number from 0 to {BOTS_MAX}")
+    most = min(BOTS_MAX, game.seats)
+    if type(bots) is not int or not 0 <= bots <= most:
+        raise _bad_option(f"option bots: {bots!r} is not a whole number from 0 to {most}")
     private = options.get("private", False)
     if type(private) is not bool:
         raise _bad_option("option private: expected true or false")
     room = options.get("room")
     if room is not None and not (type(room) is str and is_room_id(room)):
         raise RemoteError(CloseCode.NOT_FOUND, "there is no such room")
-    return Wish(name, game.options.from_wire(values), bots, private, room)
+    return Wish(name, game.options(**values), bots, private, room)
+
+
+def written_options(game: Game, options: Mapping[str, str]) -> dict[str, Any]:
+    """Options as a person wrote them, read by what the game declares; `read_wish` judges them."""
+    declared = game.options._fields  # pyright: ignore[reportPrivateUsage]
+    return {
+        key: text if key in declared and declared[key].kind is Kind.TEXT else _written(text)
+        for key, text in options.items()
+    }
+
+
+def _written(text: str) -> int | float | bool | str:
+    """A number, true or false; text where it is neither."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
 
 
 def is_room_id(text: str) -> bool:

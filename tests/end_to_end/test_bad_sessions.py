@@ -164,7 +164,7 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], int, str]] = {
         "coins",
         {"bots": 65},
         4422,
-        "option bots: 65 is not a whole number from 0 to 64",
+        "option bots: 65 is not a whole number from 0 to 16",
     ),
     "private maybe": ("coins", {"private": 1}, 4422, "option private: expected true or false"),
     "no such room": ("coins", {"room": "x" * 20}, 4404, "there is no such room"),

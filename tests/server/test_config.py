@@ -32,7 +32,7 @@ SECRET = "correct horse battery staple, twice"
 OTHER: dict[str, tuple[str, object]] = {
     "open": (
         "coins?bots=2&private=false,arena?level=hard",
-        (("coins", {"bots": 2, "private": False}), ("arena", {"level": "hard"})),
+        (("coins", {"bots": "2", "private": "false"}), ("arena", {"level": "hard"})),
     ),
     "port": ("9000", 9000),
     "host": ("::1", "::1"),

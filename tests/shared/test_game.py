@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from typing import Any
 
 import pytest
 
 from shared.entities import Entity, EntityMeta, Event, Player, Room
 from shared.errors import ConfigError, Refused
-from shared.fields import bounded, ref, u8
+from shared.fields import bounded, f64, flag, ref, text, u8
 from shared.game import Game, Inputs
-from shared.inputs import Action, Input, Options
+from shared.inputs import Action, Input, InputMeta, Options
+from shared.limits import MESSAGE_BYTES_MAX
 from shared.match import Match
+from shared.messages import InputItem, InputMessage, Join
 
 
 class Tank(Entity):
@@ -112,6 +115,97 @@ class Twin(Entity):
 
 
 OTHER_TWIN = EntityMeta("Twin", (Entity,), {})
+
+
+def options_of(**fields: Any) -> Any:
+    return InputMeta("Setup", (Options,), fields)
+
+
+def action_of(name: str = "Say", **fields: Any) -> Any:
+    return InputMeta(name, (Action,), fields)
+
+
+@pytest.mark.parametrize("attribute", ["grace_s", "room_empty_s", "finished_s"])
+@pytest.mark.parametrize("span", [inf, -inf, nan, -1, -0.001, True, "60", None, 2_592_001])
+def test_a_span_is_a_finite_number_of_seconds(attribute: str, span: object) -> None:
+    with pytest.raises(ConfigError, match=rf"Made\.{attribute} is .*; expected seconds from 0 to"):
+        game(**{attribute: span}).check()
+    for fitting in (0, 0.25, 60, 2_592_000):
+        game(**{attribute: fitting}).check()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "most"),
+    [
+        ("event_ticks", 11_059_200),
+        ("input_hold_ticks", 11_059_200),
+        ("input_backlog_ticks", 256),
+        ("journal_lag_ticks_max", 1024),
+        ("actions_per_tick_max", 2048),
+    ],
+)
+def test_a_count_is_a_whole_number_in_its_range(attribute: str, most: int) -> None:
+    game(**{attribute: most}).check()
+    for wrong in (most + 1, -1, 2.0, nan, True, "3"):
+        with pytest.raises(ConfigError, match=rf"Made\.{attribute} is .*; expected a whole number"):
+            game(**{attribute: wrong}).check()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wrong"),
+    [
+        ({"options": options_of(room=text(9))}, r"Setup\.room: every room has an option of that"),
+        ({"options": options_of(bots=u8())}, r"Setup\.bots: every room has an option of that name"),
+        ({"options": options_of(private=flag())}, r"Setup\.private: every room has an option"),
+        ({"options": options_of(at=ref(Room))}, r"Setup\.at refers to a row; there is none before"),
+        (
+            {"options": options_of(**{f"o{n}": u8() for n in range(14)})},
+            "Made has 14 options; at most 13",
+        ),
+        (
+            {"actions": (action_of(), action_of(words=text(5)))},
+            "Made: two of its actions are called Say; rename one",
+        ),
+        (
+            {"actions": (action_of("_Say"),)},
+            "clients know _Say by its name; begin it with a letter",
+        ),
+        ({"entities": (EntityMeta("_Rock", (Entity,), {}),)}, "clients know _Rock by its name"),
+        (
+            {"actions": tuple(action_of(f"A{n}") for n in range(128))},
+            "has 128 actions; at most 127",
+        ),
+        ({"title": 7}, "Made.title is 7; expected a text of at most 64 characters"),
+        (
+            {"actions": (action_of(words=text(16_384), n=u8(), deep=f64(), wide=f64(), hi=u8()),)},
+            r"Say takes up to 16423 bytes \(words 16387 \+ n 9 \+ deep 9 \+ 18 of others\); a mess",
+        ),
+        (
+            {"input": InputMeta("Move", (Input,), {"a": text(6000), "b": text(6000)})},
+            r"Made: Move takes up to 12006 bytes \(a 6003 \+ b 6003\)",
+        ),
+        (
+            {"options": options_of(map=text(16_000))},
+            r"Made: Setup takes up to 16003 bytes \(map 16003\); a message has room for 133\d\d",
+        ),
+    ],
+)
+def test_what_could_not_be_asked_or_sent_is_refused(attributes: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        game(**attributes).check()
+
+
+def test_the_largest_action_and_options_that_are_taken_fit_in_a_message() -> None:
+    made = action_of(words=text(8157))
+    asks = options_of(story=text(13_302))
+    rules = game(actions=(made,), options=asks)
+    rules.check()
+    wire = made(words="w" * 8157).to_wire()
+    item = InputItem(2**53, [], ([0, *wire],), 2**53)
+    assert len(InputMessage(2**53, (item,)).encode()) <= MESSAGE_BYTES_MAX
+    texts = {"name": "n" * 24, "identity": "i" * 128, "build": "b" * 64}
+    options = {"story": "s" * 13_302, "room": "r" * 32, "bots": 64, "private": True}
+    assert len(Join(bytes(16), "g" * 64, options, **texts).encode()) <= MESSAGE_BYTES_MAX  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

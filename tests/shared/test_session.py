@@ -11,11 +11,13 @@ import pytest
 
 from shared.chunks import pack, pack_chunk
 from shared.errors import CloseCode
+from shared.fields import text
 from shared.from_client import decode_from_client
 from shared.game import Game
-from shared.inputs import Input
+from shared.inputs import Action, Input, InputMeta
 from shared.limits import (
     INPUT_ITEMS_MAX,
+    MESSAGE_BYTES_MAX,
     UNACKED_INPUTS_MAX,
 )
 from shared.match import NOTHING, Chunks
@@ -173,6 +175,19 @@ def test_where_too_many_wait_an_item_is_given_up() -> None:
     assert session.stats.inputs_given_up == 1
     session.receive(frame(11, 10, ack=1))
     assert session.post(Input()) == UNACKED_INPUTS_MAX + 1
+
+
+def test_long_items_are_repeated_in_messages_that_fit() -> None:
+    kind: Any = InputMeta("Say", (Action,), {"words": text(9000)})
+    session = live()
+    for _ in range(5):
+        session.post(Input(), [(0, kind(words="w" * 7000))])
+    session.outbox.clear()
+    for tick in range(11, 11 + STANDSTILL_FRAMES):
+        session.receive(frame(tick, tick - 1))
+    sizes = [len(message) for message in session.outbox if len(message) > 1000]
+    assert len(sizes) == 3
+    assert max(sizes) <= MESSAGE_BYTES_MAX
 
 
 def test_a_standing_ack_has_everything_repeated_in_parts() -> None:

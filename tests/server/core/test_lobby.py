@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import replace
+from math import inf, nan
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast import Options, fixed, flag, u8
+from holdfast import Options, angle, bounded, f32, f64, fixed, flag, text, u8
 from server.core.lobby import (
     BOTS_MAX,
     ROOM_ID_CHARS,
@@ -20,11 +21,13 @@ from server.core.lobby import (
     is_room_id,
     read_wish,
     room_id,
+    written_options,
 )
 from server.core.versions import LeftAlone
 from server.store.base import ROOM_ID
 from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError
+from shared.inputs import InputMeta
 from shared.limits import NAME_CHARS_MAX
 from shared.schema import describe
 from tests.server.core.yard import Rules, Yard
@@ -47,11 +50,11 @@ def test_a_wish_without_options_has_the_defaults() -> None:
     assert (wish.private, wish.room) == (False, None)
 
 
-def test_a_wish_is_read_in_wire_form() -> None:
-    asked = {"start": "raise", "size": 13, "bots": 64, "private": True, "room": "abcdefgh"}
+def test_a_wish_is_read_in_values() -> None:
+    asked = {"start": "raise", "size": 3.25, "bots": 4, "private": True, "room": "abcdefgh"}
     wish = read_wish("yard", GAME, asked)
     assert wish.options == Rules(start="raise", size=3.25)
-    assert (wish.bots, wish.private, wish.room) == (BOTS_MAX, True, "abcdefgh")
+    assert (wish.bots, wish.private, wish.room) == (4, True, "abcdefgh")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +62,8 @@ def test_a_wish_is_read_in_wire_form() -> None:
     [
         ({"colour": 1}, "yard has no option 'colour'; it has bots, private, room, size, start"),
         ({"start": 3}, "option start: 3 is not text of at most 12 characters"),
-        ({"size": 0.5}, "option size: 0.5 is not a finite number"),
-        ({"bots": 65}, "option bots: 65 is not a whole number from 0 to 64"),
+        ({"size": "3"}, "option size: '3' is not a finite number"),
+        ({"bots": 5}, "option bots: 5 is not a whole number from 0 to 4"),
         ({"bots": -1}, "option bots: -1 is not"),
         ({"bots": True}, "option bots: True is not"),
         ({"bots": "2"}, "option bots: '2' is not"),
@@ -72,6 +75,94 @@ def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
     assert code is CloseCode.BAD_OPTION
     assert reason.startswith(said)
     assert len(reason) <= 120
+
+
+class Every(Options):
+    half: float = fixed(1 / 64, 2.0, lo=0, hi=10)
+    tenth: float = fixed(0.1)
+    wind: float = angle(0.5)
+    count: int = bounded(-(2**53), 2**53, 3)
+    byte: int = u8()
+    calm: bool = flag(True)
+    motto: str = text(8)
+    near: float = f32()
+    far: float = f64(-0.0)
+
+
+class Tuned(Yard):
+    options: Any = Every
+    seats = 100
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "got"),
+    [
+        ("half", 2, 2.0),
+        ("half", 2.5, 2.5),
+        ("half", 0.25, 0.25),
+        ("half", 10, 10.0),
+        ("tenth", 0.26, 0.3),
+        ("wind", 0.5, Every().wind),
+        ("wind", -4, Every(wind=-4).wind),
+        ("count", 7.0, 7),
+        ("count", 2**53, 2**53),
+        ("calm", False, False),
+        ("calm", 0, False),
+        ("motto", "7", "7"),
+        ("near", 16_777_217, 16_777_216.0),
+        ("far", 3, 3.0),
+    ],
+)
+def test_an_option_of_any_kind_is_its_value(key: str, asked: Any, got: Any) -> None:
+    found = getattr(read_wish("tuned", Tuned(), {key: asked}).options, key)
+    assert (found, type(found)) == (got, type(got))
+    # A room keeps it, and finds it again.
+    options = read_wish("tuned", Tuned(), {key: found}).options
+    meta = RoomMeta("tuned", tuple(options.to_wire()), 1, 0, False, 1, "1")
+    assert getattr(RoomMeta.decode(meta.encode()).options_of(Tuned()), key) == got
+
+
+@pytest.mark.parametrize(
+    ("key", "asked"),
+    [
+        *(("half", wrong) for wrong in (10.1, -0.1, "2", True, None, nan, inf, [2])),
+        *(("wind", wrong) for wrong in (inf, nan, "0.5")),
+        *(("count", wrong) for wrong in (0.5, 2**53 + 1, 1e300, True, "3", inf)),
+        *(("byte", wrong) for wrong in (256, -1, 1.5)),
+        *(("calm", wrong) for wrong in (2, "true", 1.0, None)),
+        *(("motto", wrong) for wrong in (7, "too long a motto", b"calm", None)),
+        *(("near", wrong) for wrong in (3.5e38, nan, "1", True)),
+    ],
+)
+def test_an_option_that_is_no_value_of_its_kind_is_refused(key: str, asked: Any) -> None:
+    with pytest.raises(RemoteError, match=f"option {key}: ") as raised:
+        read_wish("tuned", Tuned(), {key: asked})
+    assert raised.value.code is CloseCode.BAD_OPTION
+
+
+def test_options_a_person_wrote_are_read_by_kind() -> None:
+    written = {"half": "2", "wind": "-0.5", "calm": "false", "motto": "7", "bots": "3", "byte": "x"}
+    read = written_options(Tuned(), written)
+    assert [*read.items()] == [
+        *(("half", 2), ("wind", -0.5), ("calm", False)),
+        *(("motto", "7"), ("bots", 3), ("byte", "x")),
+    ]
+    with pytest.raises(RemoteError, match="option byte: 'x' is not a whole number"):
+        read_wish("tuned", Tuned(), read)
+    assert read_wish("tuned", Tuned(), read | {"byte": 1}).options == Every(
+        half=2.0, wind=-0.5, calm=False, motto="7", byte=1
+    )
+
+
+@given(st.data())
+def test_what_a_page_shows_of_a_default_is_the_default(data: st.DataObject) -> None:
+    default = data.draw(st.floats(0, 10))
+    wind = data.draw(st.floats(-3, 3))
+    made: Any = InputMeta("Form", (Options,), {"a": fixed(0.01, default), "b": angle(wind)})
+    form: Any = type("Form", (Yard,), {"options": made})()
+    wires = zip("ab", made().to_wire(), strict=True)
+    shown = {key: made._fields[key].value(wire) for key, wire in wires}
+    assert read_wish("form", form, shown).options == made()
 
 
 @pytest.mark.parametrize("room", ["short", "UPPERCASE", "a" * 33, "abcdefgé", 7, "../abcdef"])

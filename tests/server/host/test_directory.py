@@ -73,8 +73,8 @@ def wish(**options: Any) -> str:
 def test_rooms_of_one_kind_are_those_a_wish_fits() -> None:
     assert wish() == meta_key(meta()) != ""
     assert wish(bots=2) == meta_key(meta(bots=2))
-    assert wish(size=5) == meta_key(meta(options=tuple(Rules(size=1.25).to_wire())))
-    kinds = [wish(), wish(bots=2), wish(size=5), wish(start="x"), meta_key(meta(game="cave"))]
+    assert wish(size=1.25) == meta_key(meta(options=tuple(Rules(size=1.25).to_wire())))
+    kinds = [wish(), wish(bots=2), wish(size=1.25), wish(start="x"), meta_key(meta(game="cave"))]
     assert len(set(kinds)) == 5
     # Whatever else a room has, it is of the same kind.
     assert meta_key(meta(seed=9, created_ms=7, rules="2")) == wish()
@@ -107,7 +107,7 @@ def test_a_room_is_told_when_it_changes_and_once_a_second_of_its_time() -> None:
 def test_a_listing_shows_the_room_as_it_is() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
-        room, _ = await rig.room("Ada", bots=2, size=5)
+        room, _ = await rig.room("Ada", bots=2, size=1.25)
         await rig.seconds(1)
         [listed] = await rig.host.listed()
         assert (listed.room, listed.owner, listed.meta) == (room.id, "host-1", room.meta)

@@ -166,7 +166,7 @@ def test_followers_of_a_room_that_kills_its_owners_close_it_to_their_players() -
 def test_a_room_that_sleeps_is_woken_by_who_comes_back_and_goes_on() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
-        room, last = await asleep(rig, size=5)
+        room, last = await asleep(rig, size=1.25)
         other = await rig.beside(2)
         assert other.host.rooms() == [], "nobody wakes it without a reason"
         woken = await other.host.place(join("Bob", room=room.id))

@@ -21,7 +21,7 @@ def test_a_new_process_goes_on_where_the_journals_end() -> None:
     async def scenario() -> None:
         store = MoodyStore()
         rig = await Rig(store=store).start()
-        room, _ = await rig.room("Ada", bots=2, size=5)
+        room, _ = await rig.room("Ada", bots=2, size=1.25)
         for seq in range(1, 30):
             post(room, "Ada", seq, 1, "hi")
             await rig.ticks(room, 1)
