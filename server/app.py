@@ -144,13 +144,7 @@ class App:
             log,
             owner=owner,
             rooms_max=config.rooms_max,
-            # Of a game that does not load now no room can stand open.
-            standing=[
-                (game.name, written_options(game.game, options))
-                for name, options in config.open
-                for game in games
-                if game.name == name
-            ],
+            standing=_standing(config, games),
             development=config.dev,
             watch=watch,
             observer=observer,
@@ -346,3 +340,13 @@ def kill_this_process(delay_s: float = 0.15) -> None:
 def seeded_chance(seed: int | str) -> Chance:
     """Chance for tests and simulations: the same bytes for the same seed."""
     return Random(seed).randbytes
+
+
+def _standing(config: Config, games: Sequence[LoadedGame]) -> list[tuple[str, dict[str, Any]]]:
+    """The rooms to keep open; of a game that does not load now no room can stand open."""
+    return [
+        (game.name, written_options(game.game, options))
+        for name, options in config.open
+        for game in games
+        if game.name == name
+    ]
