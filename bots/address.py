@@ -36,9 +36,9 @@ def inputs_url(url: str, room: str) -> str:
     return _room_url(url, room, "inputs")
 
 
-def result_url(url: str, room: str) -> str:
-    """The URL that tells the result of a room's match."""
-    return _room_url(url, room, "result")
+def results_url(url: str, room: str) -> str:
+    """The URL that tells the results of a room's matches."""
+    return _room_url(url, room, "results")
 
 
 def _room_url(url: str, room: str, what: str) -> str:

@@ -25,7 +25,7 @@ from .ends import SessionEnded
 from .foresight import Foresight
 from .line import Transport
 from .listeners import Listeners
-from .results import ask_result
+from .results import ask_results
 from .shapes import Shapes, Value
 from .websocket import Connect
 
@@ -64,7 +64,8 @@ class Conversation:
         self.ready = asyncio.Event()
         self._told_state, self._told_status = self.state, self.status
         self._trouble = ""
-        self._finished: int | None = None
+        # The last match of the room whose end is told, or need not be; None before the first view.
+        self._ended: int | None = None
         self._asking: asyncio.Task[None] | None = None
         self.start()
 
@@ -134,7 +135,7 @@ class Conversation:
                 for table, row in getattr(outcome.changes, what):
                     self.listeners.emit((what, table), row)
         self.listeners.emit(("frame", ""))
-        self._result()
+        self._results()
         self._changed()
         self.foresight.sample(self.clock.now())
 
@@ -189,19 +190,31 @@ class Conversation:
             self._told_state = state
             self.listeners.emit(("state", ""), state, self.why)
 
-    def _result(self) -> None:
-        """Tell the result of a match that finished."""
-        view = self.session.view
-        finished = view.room.finished if view is not None and view.room is not None else 0
-        fresh = finished and self._finished is not None and finished != self._finished
-        self._finished = finished
-        if fresh and self.listeners.has(("result", "")):
-            self._asking = asyncio.ensure_future(self._ask_result())
+    def _results(self) -> None:
+        """Tell the result of each match that ended since the last view, once.
 
-    async def _ask_result(self) -> None:
+        Also of one whose end and new beginning lay between two views.
+        """
+        view = self.session.view
+        if view is None or view.room is None:
+            return
+        match, finished = view.room.match_number, view.room.finished > 0
+        ended, told = match if finished else match - 1, self._ended
+        self._ended = ended
+        if told is not None and ended > told and self.listeners.has(("result", "")):
+            self._asking = asyncio.ensure_future(self._tell(self._asking, told, ended, finished))
+
+    async def _tell(
+        self, before: asyncio.Task[None] | None, told: int, ended: int, finished: bool
+    ) -> None:
+        """Tell results after those that were asked for `before`; None for one nobody has."""
+        if before is not None:
+            await before
         assert self.session.welcome is not None
-        result = await ask_result(self.connection.url, self.session.welcome.room)
-        self.listeners.emit(("result", ""), result)
+        results = await ask_results(self.connection.url, self.session.welcome.room)
+        for match in range(told + 1, ended + 1):
+            if match in results or (finished and match == ended):
+                self.listeners.emit(("result", ""), results.get(match))
 
     def _post(self) -> bool:
         """Send an item if there is anything to say; whether there was, or anybody was asked."""

@@ -1,4 +1,4 @@
-"""The result of a match, as the server tells it over HTTP once it is committed."""
+"""The results of a room's matches, as the server tells them over HTTP once committed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import json
 from typing import Any
 from urllib.request import urlopen
 
-from .address import result_url
+from .address import results_url
 
 WAIT_S = 10.0
 
 
-async def ask_result(url: str, room: str) -> Any:
-    """What `match.finish` was given; None where there is none, or nobody answers.
+async def ask_results(url: str, room: str) -> dict[int, Any]:
+    """What `match.finish` was given in each match of a room, by the match's number, in order.
 
-    `url` is the one to play at.
+    `url` is the one to play at. Empty where there is none, or nobody answers.
     """
-    return await asyncio.to_thread(_fetched, result_url(url, room))
+    found = await asyncio.to_thread(_fetched, results_url(url, room))
+    try:
+        return {int(one["match"]): one["result"] for one in found["results"]}
+    except (KeyError, TypeError, ValueError):
+        return {}
 
 
 def _fetched(url: str) -> Any:

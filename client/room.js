@@ -41,8 +41,10 @@ export class Room {
   #told = false;
   /** The state that was told last, and why it was. @type {[State, string]} */
   #said = ["connecting", ""];
-  /** The tick whose result was told. */
-  #finished = 0;
+  /** The last match of the room whose end is told, or need not be. */
+  #ended = 0;
+  /** What was asked for and is not told yet, so that results are told in the order of their matches. */
+  #telling = Promise.resolve();
   #viewed = 0;
   /** @type {any} */
   #timer = null;
@@ -307,30 +309,46 @@ export class Room {
     if (this.#schedule?.clock !== clock) this.#schedule = new Schedule(clock, sendEvery);
     if (!this.#playback) {
       this.#playback = new Playback(view);
-      this.#finished = view.room?.finished ?? 0;
+      this.#ended = lastEnded(view.room);
     }
     view.schema.tables.forEach(({ name }, i, _, own = this.#playback) => {
       if (own) own.predictions[i] = predictions.find(({ table }) => table === name);
     });
     if (view.tick < this.#playback.newest) this.#schedule.reset();
     this.#playback.push(view, this.#session.still);
-    void this.#result(view.room);
+    this.#results(view.room);
   }
 
   /**
-   * Asks for the result of a match that finished, and tells it; null where nobody has it.
+   * Tells the result of each match that ended since the last view, once: also of one whose end
+   * and new beginning lay between two views.
    * @param {Row | null} room
    */
-  async #result(room) {
-    const finished = room?.finished ?? 0;
-    const fresh = finished && finished !== this.#finished;
-    this.#finished = finished;
-    if (!fresh || !this.#listeners.has("result")) return;
+  #results(room) {
+    const from = this.#ended;
+    const ended = lastEnded(room);
+    if (ended <= from) return;
+    this.#ended = ended;
+    if (!this.#listeners.has("result")) return;
+    this.#telling = this.#telling.then(() => this.#tell(from, ended, Boolean(room?.finished)));
+  }
+
+  /**
+   * Asks for the results of matches after `from`, up to `ended`, and tells them; null for that of
+   * the last, where it has `finished` and nobody has its result.
+   * @param {number} from
+   * @param {number} ended
+   * @param {boolean} finished
+   */
+  async #tell(from, ended, finished) {
     const { url, world } = this.#connection;
-    const at = new URL(`/api/rooms/${this.id}/result`, url.replace(/^ws/, "http"));
+    const at = new URL(`/api/rooms/${this.id}/results`, url.replace(/^ws/, "http"));
     const answer = await world.fetch?.(String(at), {}).catch(() => null);
-    const result = answer?.ok ? await answer.text().then(parseExact).catch(() => null) : null;
-    this.#listeners.emit("result", result);
+    const told = answer?.ok ? await answer.text().then(parseExact).catch(() => null) : null;
+    const found = /** @type {{match: number, result: unknown}[]} */ (told?.results ?? []);
+    const fresh = found.filter(({ match }) => match > from && match <= ended);
+    for (const { result } of fresh) this.#listeners.emit("result", result);
+    if (finished && fresh.at(-1)?.match !== ended) this.#listeners.emit("result", null);
   }
 
   #gone() {
@@ -351,4 +369,13 @@ export class Room {
     this.#kept = { token, seq: next + SEQS_RESERVED };
     this.#keep({ token, room: this.id, epoch: this.#session.epoch, seq: this.#kept.seq });
   }
+}
+
+/**
+ * The last match of a room that has ended, by its number.
+ * @param {Row | null} room
+ */
+function lastEnded(room) {
+  const match = room?.match_number ?? 1;
+  return room?.finished ? match : match - 1;
 }

@@ -226,7 +226,8 @@ test("states are told with why: paused by the server, lost, live again, gone", a
 test("a result is asked for once when the match finishes, and told; null where nobody has it", async () => {
   const finish = (tick, finished) =>
     frame(tick, tick - 1, { chunks: [[0, [], [0b10, [9], [finished]]]] });
-  const answer = { ok: true, text: () => Promise.resolve('{"winner":"Ada"}') };
+  const results = '{"results": [{"match": 1, "tick": 12, "result": {"winner": "Ada"}}]}';
+  const answer = { ok: true, text: () => Promise.resolve(results) };
   for (const [fetched, expected] of [
     [answer, { winner: "Ada" }],
     [{ ok: false }, null],
@@ -238,7 +239,7 @@ test("a result is asked for once when the match finishes, and told; null where n
     world.socket.hear(finish(12, 12));
     world.socket.hear(frame(13, 12));
     await turn();
-    assert.deepEqual([told, world.asked], [[expected], ["http://test/api/rooms/room-1/result"]]);
+    assert.deepEqual([told, world.asked], [[expected], ["http://test/api/rooms/room-1/results"]]);
   }
 });
 
