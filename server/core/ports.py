@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -176,6 +176,25 @@ class Listed:
     census: Census
 
 
+class Outcome(Protocol):
+    """What one match of a room came to."""
+
+    @property
+    def match(self) -> int:
+        """Its number in the room, from 1."""
+        ...
+
+    @property
+    def tick(self) -> int:
+        """The tick it ended at; 0 where that is not known any more."""
+        ...
+
+    @property
+    def result(self) -> bytes:
+        """What it finished with, as JSON."""
+        ...
+
+
 class RoomPort(Protocol):
     """A room as an edge sees it."""
 
@@ -271,10 +290,21 @@ class Host(Protocol):
         """The rooms that are run or followed here."""
         ...
 
-    async def listed(self) -> Sequence[Listed]:
-        """Every room of every process, as its owner last described it."""
+    async def listed(self) -> Mapping[str, Listed]:
+        """Every running room of every process, by id, as its owner last described it.
+
+        The answer stands for a moment: as long as nothing is new it is the same object.
+        """
+        ...
+
+    async def find(self, room: str) -> Listed | None:
+        """One room, running or asleep (`owner` is ""), without waking it."""
         ...
 
     async def result(self, room: str) -> bytes | None:
-        """What a match finished with, as JSON."""
+        """What a room's last match finished with, as JSON."""
+        ...
+
+    async def results(self, room: str) -> Sequence[Outcome]:
+        """What a room's matches finished with, in their order."""
         ...

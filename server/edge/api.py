@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -62,6 +63,9 @@ class Api:
         self._site = site
         self._clock = clock
         self._metrics = metrics
+        # The answer for each game wanted (None: all), of the rooms last shown.
+        self._shown: Mapping[str, Listed] | None = None
+        self._bodies: dict[str | None, Response] = {}
         self._routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/liveness_check": self._liveness,
             "/readiness_check": self._readiness,
@@ -150,20 +154,30 @@ class Api:
         if name is not None:
             return await self._certain(name)
         wanted = request.query.get("game")
-        listed = [
-            self._describe(room)
-            for room in await self._host.listed()
-            if room.owner and not room.meta.private and wanted in (None, room.meta.game)
-        ]
-        return _json({"rooms": listed[:ROOMS_LISTED_MAX]})
+        rooms = await self._host.listed()
+        if rooms is not self._shown:
+            self._shown = rooms
+            self._bodies.clear()
+        if wanted not in self._bodies:
+            if wanted is not None and wanted not in self._host.games:
+                return _json({"rooms": []})
+            # Encoded once for all who ask while nothing is new, and no room is looked at twice.
+            listed = (
+                self._describe(room)
+                for room in rooms.values()
+                if not room.meta.private and wanted in (None, room.meta.game)
+            )
+            self._bodies[wanted] = _json({"rooms": list(islice(listed, ROOMS_LISTED_MAX))})
+        return self._bodies[wanted]
 
     async def _certain(self, name: str) -> Response:
         if not is_room_id(name):
             return _json({"rooms": [], "result": None})
         result = await self._host.result(name)
+        found = await self._host.find(name)
         return _json(
             {
-                "rooms": [self._describe(room) for room in await self._found(name)],
+                "rooms": [] if found is None else [self._describe(found)],
                 "result": None if result is None else json.loads(result),
             }
         )
@@ -171,18 +185,30 @@ class Api:
     async def _api(self, request: Request) -> Response:
         match request.path.split("/")[2:]:
             case ["rooms", name] if is_room_id(name):
-                found = await self._found(name)
-                return _json(self._describe(found[0])) if found else _missing(NO_ROOM)
+                found = await self._host.find(name)
+                return _missing(NO_ROOM) if found is None else _json(self._describe(found))
             case ["rooms", name, "inputs"] if is_room_id(name):
                 # To look at a room that sleeps wakes nobody.
-                awake = any(one.owner for one in await self._found(name))
+                found = await self._host.find(name)
+                awake = found is not None and found.owner
                 room = await self._host.reach(name) if awake else None
                 return await self._inputs(room) if room else _missing(NO_ROOM)
             case ["rooms", name, "result"] if is_room_id(name):
                 result = await self._host.result(name)
                 return _missing("no result") if result is None else Response(200, result, JSON)
+            case ["rooms", name, "results"] if is_room_id(name):
+                return await self._results(name)
             case _:
                 return _missing("there is no such thing in /api")
+
+    async def _results(self, name: str) -> Response:
+        """What each match of a room came to, as it was finished: the bytes of one are JSON."""
+        found = [
+            b'{"match": %d, "tick": %d, "result": %s}' % (one.match, one.tick, one.result)
+            for one in await self._host.results(name)
+        ]
+        body = b'{"results": [%s]}\n' % b", ".join(found)
+        return Response(200, body, JSON, (("Cache-Control", "no-store"),))
 
     async def _inputs(self, room: RoomPort) -> Response:
         """The journaled counters of inputs, by player: for testers who count both ends."""
@@ -246,9 +272,6 @@ class Api:
             return _json(network.turn(request.body))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
-
-    async def _found(self, name: str) -> list[Listed]:
-        return [room for room in await self._host.listed() if room.room == name]
 
     def _describe(self, room: Listed) -> dict[str, Any]:
         census, game = room.census, self._host.games.get(room.meta.game)

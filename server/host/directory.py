@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -11,10 +11,11 @@ from server.core.ports import Census, Listed
 from server.core.versions import LeftAlone
 from server.host.context import Context
 from server.host.room_handle import RoomHandle
-from server.store.base import RoomEntry
+from server.store.base import Status
 from server.store.exchange import BEAT_S, Listing, NoSeat, Process
 from shared.chunks import pack, unpack_stored
 from shared.errors import StoreError
+from shared.game import Game
 
 ANNOUNCE_S = 0.25
 # What was announced this recently is not announced again for each player who comes.
@@ -23,7 +24,8 @@ FRESH_S = 0.05
 ASK_S = 0.05
 ASKS_MAX = 100
 
-LIVE, ASLEEP = "live", "asleep"
+SHOWN_S = 0.5
+"""How long one reading of the directory is shown to whoever asks."""
 
 
 def kind_key(wish: Wish) -> str:
@@ -49,7 +51,7 @@ class Directory:
         self,
         context: Context,
         *,
-        games: tuple[str, ...],
+        games: Mapping[str, Game],
         rooms: Callable[[], Iterable[RoomHandle]],
         takes_more: Callable[[], bool],
     ) -> None:
@@ -61,8 +63,11 @@ class Directory:
         self._games = games
         self._rooms = rooms
         self._takes_more = takes_more
+        self._store = context.store
         self._told: dict[str, tuple[object, ...]] = {}
         self._announced_s = -FRESH_S
+        # What was last shown, and when; None where it changed since.
+        self._shown: tuple[float, Mapping[str, Listed]] | None = None
         self._away = False
 
     async def run(self) -> None:
@@ -85,8 +90,11 @@ class Directory:
 
     async def beat(self) -> None:
         """Say that this process lives."""
-        owned = sum(1 for _ in self._rooms())
-        await self._exchange.beat(Process(self._name, owned, self._takes_more(), self._games))
+        own = {room.id for room in self._rooms()}
+        self._told = {room: told for room, told in self._told.items() if room in own}
+        await self._exchange.beat(
+            Process(self._name, len(own), self._takes_more(), tuple(self._games))
+        )
 
     async def announce(self) -> None:
         """Tell of every room that changed."""
@@ -107,27 +115,15 @@ class Directory:
                 room.made_for[:0] = listing.made_for
             raise
 
-    async def sleeping(self, room: RoomHandle) -> None:
-        """A room fell asleep: it is found by its id alone."""
-        self._told.pop(room.id, None)
-        about = _about(room, ASLEEP, self._clock.wall_s())
-        await self._exchange.announce([Listing(room.id, "", 0, "", about)])
-
-    async def slept(self, entry: RoomEntry) -> None:
-        """A room was found asleep in the store: as `sleeping`, from now on."""
-        numbers = [entry.tick, 0, 0, 0]
-        wall_s = self._clock.wall_s()
-        about = pack([entry.meta, ASLEEP, entry.epoch, 0, numbers, False, 0.0, wall_s])
-        await self._exchange.announce([Listing(entry.room, "", 0, "", about)])
-
     async def gone(self, room: str) -> None:
-        """A room is over."""
-        self._told.pop(room, None)
+        """A room is over, or asleep: the store alone knows of it."""
+        self.forget(room)
         await self._exchange.delist(room)
 
     def forget(self, room: str) -> None:
         """Another process owns the room and announces it."""
         self._told.pop(room, None)
+        self._shown = None
 
     async def seat(self, wish: Wish, nonce: bytes, excluding: Sequence[str] = ()) -> str | None:
         """The room where this nonce finds a seat, none of those excluded; None: make one."""
@@ -144,18 +140,47 @@ class Directory:
             await self._clock.sleep(ASK_S * self._rng.uniform(0.8, 1.2))
         return None
 
-    async def listed(self) -> list[Listed]:
-        """Every room of every process; what cannot be read is passed over.
+    async def listed(self) -> Mapping[str, Listed]:
+        """Every room that some process runs, by id; what cannot be read is passed over.
 
-        While the directory is away, the rooms of this process are all there is to tell.
+        The same answer stands for `SHOWN_S`, unless a room of this process changes otherwise than
+        by its ticks. While the directory is away, the rooms of this process are all there is.
         """
+        now_s = self._clock.now()
+        if self._shown is not None and now_s - self._shown[0] < SHOWN_S:
+            return self._shown[1]
+        own = {room.id: self._shown_as(room) for room in self._rooms()}
         try:
             await self.announce()
             listings = await self._exchange.listings()
         except StoreError:
-            listings = [self._describe(room) for room in self._rooms()]
-        found = [read_listing(listing) for listing in listings]
-        return [one for one in found if one is not None]
+            return own
+        found: dict[str, Listed] = {}
+        for listing in listings:
+            one = own.get(listing.room) or read_listing(listing)
+            if one is not None:
+                found[listing.room] = one
+        self._shown = now_s, found
+        return found
+
+    async def find(self, room: str) -> Listed | None:
+        """One room, running or asleep; None where there is none, or it is put aside."""
+        for again in (True, False):
+            one = (await self.listed()).get(room)
+            if one is not None:
+                return one
+            try:
+                entry = await self._store.entry(room)
+                meta = RoomMeta.decode(entry.meta)
+            except (StoreError, ValueError):
+                return None
+            if entry.status is Status.ASLEEP:
+                seats = self._games[meta.game].seats if meta.game in self._games else 0
+                return Listed(room, "", meta, entry.epoch, entry.status, seats, Census(entry.tick))
+            if entry.status is Status.LIVE and again:
+                # Its owner has announced it since, or will within the second.
+                self._shown = None
+        return None
 
     def _listing(self, room: RoomHandle) -> Listing | None:
         census = room.census
@@ -164,16 +189,22 @@ class Directory:
         second = census.tick // room.game.tick_rate
         people = (census.players, census.bots, census.spectators)
         state = (free, people, census.finished, room.status.name, room.epoch, second)
-        if self._told.get(room.id) == state and not room.seated and not room.made_for:
+        told = self._told.get(room.id)
+        if told == state and not room.seated and not room.made_for:
             return None
+        if told is None or told[:-1] != state[:-1]:
+            self._shown = None
         self._told[room.id] = state
         seated, room.seated = tuple(room.seated), []
         made_for, room.made_for = tuple(room.made_for), []
         return replace(self._describe(room), free=free, seated=seated, made_for=made_for)
 
     def _describe(self, room: RoomHandle) -> Listing:
-        about = _about(room, LIVE, self._clock.wall_s())
-        return Listing(room.id, meta_key(room.meta), 0, self._name, about)
+        return Listing(room.id, meta_key(room.meta), 0, self._name, _about(room))
+
+    def _shown_as(self, room: RoomHandle) -> Listed:
+        status, free = room.status.name.lower(), _free_seats(room)
+        return Listed(room.id, self._name, room.meta, room.epoch, status, free, room.census)
 
 
 def _free_seats(room: RoomHandle) -> int:
@@ -187,19 +218,17 @@ def _free_seats(room: RoomHandle) -> int:
     return max(0, room.game.seats - room.census.players)
 
 
-def _about(room: RoomHandle, state: str, wall_s: float) -> bytes:
+def _about(room: RoomHandle) -> bytes:
     census = room.census
-    status = state if state == ASLEEP else room.status.name.lower()
     return pack(
         [
             room.meta.encode(),
-            status,
+            room.status.name.lower(),
             room.epoch,
             _free_seats(room),
             [census.tick, census.players, census.bots, census.spectators],
             census.finished,
             census.tick_s,
-            wall_s,
         ]
     )
 
@@ -225,15 +254,3 @@ def read_listing(listing: Listing) -> Listed | None:
                 return None
     except (ValueError, LeftAlone):
         return None
-
-
-def told_at(listing: Listing) -> float:
-    """When a listing was last told, in seconds since 1970; 0 for one that cannot be read."""
-    try:
-        match unpack_stored(listing.about):
-            case [_, _, _, _, _, _, _, float(wall_s), *_]:
-                return wall_s
-            case _:
-                return 0.0
-    except ValueError:
-        return 0.0

@@ -69,7 +69,7 @@ class Failover:
         return True
 
     def leave_alone(self, room: str, reason: str) -> None:
-        """Say why a room is not taken up: once, though every sweep meets it again."""
+        """Say why a room is not taken up: once, though the reaper meets it again and again."""
         if self._left_alone.get(room) != reason:
             self._left_alone.pop(room, None)
             self._left_alone[room] = reason

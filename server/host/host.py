@@ -21,14 +21,14 @@ from server.host.handover import Handover
 from server.host.journal_writer import JournalWriter
 from server.host.mail import Mail
 from server.host.placement import Placement, other_rules
+from server.host.reaper import Reaper
 from server.host.recovery import Recovery
 from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
-from server.host.sweep import Sweep
 from server.host.tick_group import TickGroups
-from server.store.base import Loaded, NoSuchRoom, Store
+from server.store.base import Loaded, MatchResult, NoSuchRoom, Store
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Exchange, Listing
+from server.store.exchange import Exchange
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.limits import INTEGER_MAX
@@ -91,18 +91,22 @@ class RoomsHost:
             local=self._handle,
             passes_over=self._passes_over,
         )
-        self.sweep = Sweep(
-            context, self.directory, take_up=self.recovery.take_up, every_time=self._look_after
+        self.reaper = Reaper(
+            context,
+            self.directory,
+            take_up=self.recovery.take_up,
+            passes_over=self._passes_over,
+            every_round=self._look_after,
         )
 
     async def start(self) -> None:
         """Take up every live room that no living process owns and whose game is served here."""
         await self._mail.open()
         await self.directory.beat()
-        await self.sweep.once(whole=True)
+        await self.reaper.once(whole=True)
         await self.placement.stand()
         self._spawn(self.directory.run())
-        self._spawn(self.sweep.run())
+        self._spawn(self.reaper.run())
 
     async def drain(self) -> None:
         """Hand every room over; where there is nobody, finish the tick, checkpoint and let go."""
@@ -172,13 +176,21 @@ class RoomsHost:
         """The rooms that are run or followed here."""
         return list(self._rooms.values())
 
-    async def listed(self) -> list[Listed]:
-        """Every room of every process, as its owner last described it."""
+    async def listed(self) -> Mapping[str, Listed]:
+        """Every running room of every process, by id, as its owner last described it."""
         return await self.directory.listed()
 
+    async def find(self, room: str) -> Listed | None:
+        """One room, running or asleep, without waking it."""
+        return await self.directory.find(room)
+
     async def result(self, room: str) -> bytes | None:
-        """What a match finished with, as JSON."""
+        """What a room's last match finished with, as JSON."""
         return await self._store.result(room)
+
+    async def results(self, room: str) -> Sequence[MatchResult]:
+        """What a room's matches finished with, in their order."""
+        return await self._store.results_of(room)
 
     def may_take(self) -> bool:
         """Whether this process takes rooms."""
@@ -219,7 +231,7 @@ class RoomsHost:
     def _directory(self) -> Directory:
         return Directory(
             self._context,
-            games=tuple(self.games),
+            games=self.games,
             rooms=self._owned,
             takes_more=self._takes_more,
         )
@@ -233,7 +245,6 @@ class RoomsHost:
             rooms=lambda: self._rooms,
             reach=self._reach,
             make=self._make,
-            listed=self.listed,
         )
 
     def _takes_more(self) -> bool:
@@ -252,7 +263,7 @@ class RoomsHost:
         name = room_id(self._chance(ROOM_ID_LENGTH))
         self._beginning.add(name)
         try:
-            await self._store.create(name, meta.encode())
+            await self._store.create(name, meta.encode(), self.name)
             loaded = await self._store.acquire(name, self.name)
             room = self._handle(name, meta, game)
             match = Match(game, wish.options, meta.seed)
@@ -312,7 +323,7 @@ class RoomsHost:
             raise RemoteError(CloseCode.GAME_FAILED, "the room failed; it is kept aside")
 
     def _passes_over(self, room: str) -> bool:
-        """Whether a sweep leaves a room alone: it is here, or about to be, or not to come here."""
+        """Whether the reaper leaves a room alone: it is here, or about to be, or does not come."""
         return self._draining or any(
             room in here for here in (self._rooms, self._reaching, self._beginning)
         )
@@ -326,17 +337,14 @@ class RoomsHost:
 
     async def _delist(self, room: RoomHandle) -> None:
         try:
-            if room.life.state is State.ASLEEP:
-                await self.directory.sleeping(room)
-            else:
-                await self.directory.gone(room.id)
+            await self.directory.gone(room.id)
         except StoreError as error:
             self._log.warning("room %s: the directory was not told: %s", room.id, error)
         if meta_key(room.meta) in self.placement.standing_keys:
             await self._stand()
 
     async def _stand(self) -> None:
-        """Make the standing rooms that are missing; the sweep tries again if that fails."""
+        """Make the standing rooms that are missing; the reaper tries again if that fails."""
         if self._draining:
             return
         try:
@@ -344,14 +352,13 @@ class RoomsHost:
         except (RemoteError, StoreError) as error:
             self._log.warning("a standing room was not made again: %s", error)
 
-    async def _look_after(self, listings: list[Listing]) -> None:
-        """With every sweep: standing rooms are there, and copies that nobody uses are dropped."""
+    async def _look_after(self) -> None:
+        """In every round of the reaper, make standing rooms and drop copies that nobody uses."""
         now = self._clock.now()
         for room in self.rooms():
             idle = room.life.droppable and not room.used
             if idle and now - room.unused_since_s > UNUSED_KEEP_S:
                 room.on(Event.UNUSED)
-        self.placement.mark(listings)
         await self._stand()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

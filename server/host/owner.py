@@ -229,7 +229,8 @@ class RoomOwner:
         self._unanswered.append(step.commit.tick)
         self._tick_s = self._context.clock.stopwatch_s() - began
         self._context.metrics.observe("tick_seconds", self._tick_s)
-        return Append(self.id, self.epoch, step.commit.tick, record, step.result)
+        number = self.match.room.match_number if step.result is not None else 0
+        return Append(self.id, self.epoch, step.commit.tick, record, step.result, number)
 
     def _count(self, step: Step) -> None:
         census, room, tick = self.census, self._room, step.commit.tick

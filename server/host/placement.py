@@ -8,12 +8,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from server.core.lobby import RoomMeta, Wish, read_wish
-from server.core.ports import Listed
 from server.core.seating import FULL, LOCKED, SeatSearch
 from server.host.context import Context
 from server.host.directory import Directory, kind_key, meta_key
 from server.host.room_handle import RoomHandle
-from server.store.exchange import NONCE_S, Listing, NoSeat
+from server.store.exchange import NONCE_S, NoSeat
 from shared.chunks import pack
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
@@ -37,7 +36,6 @@ class Placement:
         rooms: Callable[[], Mapping[str, RoomHandle]],
         reach: Callable[[str], Awaitable[RoomHandle | None]],
         make: Callable[[RoomMeta, Game, Wish, bytes], Awaitable[RoomHandle]],
-        listed: Callable[[], Awaitable[Sequence[Listed]]],
     ) -> None:
         self._games = games
         self._name = context.name
@@ -50,7 +48,6 @@ class Placement:
         self._rooms = rooms
         self._reach = reach
         self._make_room = make
-        self._listed = listed
         self.standing = [read_wish(name, self.served(name), options) for name, options in standing]
         self.standing_keys = {kind_key(wish) for wish in self.standing}
         self._making_standing = asyncio.Lock()
@@ -92,27 +89,23 @@ class Placement:
         if not self.standing:
             return
         async with self._making_standing:
-            there = {meta_key(one.meta) for one in await self._listed() if one.owner}
             for wish in self.standing:
                 if self._suspicion.refuses(wish.game):
                     continue
                 key = kind_key(wish)
-                if key in there:
+                listings = await self._exchange.listings(key)
+                if listings:
+                    self._pin(key, listings[0].room)
                     continue
                 found = await self._exchange.find_seat(key, self._chance(16), self._name)
                 if found is NoSeat.MAKE:
                     await self._make(wish)
 
-    def mark(self, listings: Sequence[Listing]) -> None:
+    def _pin(self, key: str, first: str) -> None:
         """Of each standing kind one room is kept open: the first in the directory."""
-        first: dict[str, str] = {}
-        for listing in listings:
-            if listing.key in self.standing_keys:
-                first.setdefault(listing.key, listing.room)
         for room in self._rooms().values():
-            key = meta_key(room.meta)
-            if room.owned is not None and key in first:
-                room.pinned = first[key] == room.id
+            if room.owned is not None and meta_key(room.meta) == key:
+                room.pinned = room.id == first
 
     def owns(self, room: RoomHandle) -> None:
         """This process owns a room from now on: who has a seat there may repeat the JOIN here."""

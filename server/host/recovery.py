@@ -1,6 +1,6 @@
 """Rooms without a living owner, taken up from the store, a few at a time.
 
-Every process that sweeps has the same list, and reads it before the first of these rooms is taken:
+The reaper of every process has the same list, and reads it before the first of these rooms is taken:
 so a room is taken only in the epoch in which it was listed. In another one somebody was faster, who
 lives; to take it from them would count as a crash of theirs, and a room that a storm of processes
 snatches from each other would be put aside as one that kills its owners.
@@ -45,7 +45,7 @@ class Recovery:
     async def take_up(self, entries: Sequence[RoomEntry]) -> None:
         """Take up rooms in no order, so that the living share them; StoreUnavailable passes.
 
-        What was begun is waited for even then: the next sweep would take a room from this one.
+        What was begun is waited for even then: the next round would take a room from this one.
         """
         waiting = iter(self._rng.sample(entries, len(entries)))
 

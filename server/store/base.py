@@ -317,6 +317,13 @@ class Store(Protocol):
         """
         ...
 
+    async def owned(self, owner: str) -> list[str]:
+        """Return the ids of the live rooms of one owner: only the ids, since that is cheap.
+
+        It may name a room that changed hands a moment ago: its `entry` knows.
+        """
+        ...
+
     async def tidy(self, limit: int) -> Tidied:
         """End up to `limit` of each kind of thing that has outlived its `Retention`.
 

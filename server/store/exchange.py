@@ -13,15 +13,15 @@ where it follows the room too.
 **Letters** are posted to a name, a room's or a process's, and heard by everybody who listens to
 it: at most once, in order from one poster, maybe not at all. The ends repeat what was not answered.
 
-**The directory** knows which processes live and which rooms are open. A process that does not
-`beat` for `PROCESS_TTL_S` is gone from the list. An owner announces its rooms whenever they
-change; a listing stays until it is announced otherwise, or the room ends. `find_seat` seats players
-who ask for any room of one kind: it answers with the fullest open room with a seat that is neither
-taken nor promised, and promises it to the nonce for `PROMISE_S`. The same nonce is sent to the same
-room for `NONCE_S`, whichever process asks for it, unless that room refused it. If there is no such
-room, one asker is told to make it and the others to wait, until a room of the kind is new in the
-directory or has a seat. For a room of its own (`key` is "") a nonce is sent to the room announced
-as made for it; of the processes that ask for the same nonce one is told to make it.
+**The directory** knows which processes live and which rooms run; one that sleeps is not in it. A
+process that does not `beat` for `PROCESS_TTL_S` is gone from the list. An owner announces its rooms
+whenever they change; a listing stays until it is announced otherwise, or the room ends. `find_seat`
+seats players who ask for any room of one kind: it answers with the fullest open room with a seat
+that is neither taken nor promised, and promises it to the nonce for `PROMISE_S`. The same nonce is
+sent to the same room for `NONCE_S`, whichever process asks for it, unless that room refused it. If
+there is no such room, one asker is told to make it and the others to wait, until a room of the kind
+is new in the directory or has a seat. For a room of its own (`key` is "") a nonce is sent to the
+room announced as made for it; of the processes that ask for the same nonce one is told to make it.
 
 All methods but `tell` and `post` may raise `StoreUnavailable`. `tell` and `post` never wait and
 never raise: what cannot be sent is lost.
@@ -184,8 +184,11 @@ class Exchange(Protocol):
         """Take a room out of the directory."""
         ...
 
-    async def listings(self) -> list[Listing]:
-        """Return every room in the directory, by id, without `seated` and `made_for`."""
+    async def listings(self, key: str | None = None) -> list[Listing]:
+        """Return every room in the directory, by id, without `seated` and `made_for`.
+
+        With a `key`, the rooms of that kind alone, which are found without reading the others.
+        """
         ...
 
     async def find_seat(

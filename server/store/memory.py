@@ -168,6 +168,11 @@ class MemoryStore:
             :limit
         ]
 
+    async def owned(self, owner: str) -> list[str]:
+        self._check_open()
+        live = self._by_status[Status.LIVE]
+        return sorted(room for room in live if self._rooms[room].owner == owner)
+
     async def tidy(self, limit: int) -> Tidied:
         check_limit(limit)
         self._check_open()

@@ -30,15 +30,24 @@ FORGOTTEN_MAX = 8
 
 
 class _Subscription(Generic[M]):
-    def __init__(self, others: list[_Subscription[M]], hear: Callable[[M], None]) -> None:
-        self._others = others
+    """One of those who hear what is sent to a name; `named` holds them all."""
+
+    def __init__(
+        self, named: dict[str, list[_Subscription[M]]], name: str, hear: Callable[[M], None]
+    ) -> None:
+        self._named = named
+        self._name = name
         self._hear: Callable[[M], None] | None = hear
-        others.append(self)
+        named.setdefault(name, []).append(self)
 
     def cancel(self) -> None:
+        if self._hear is None:
+            return
         self._hear = None
-        if self in self._others:
-            self._others.remove(self)
+        others = self._named[self._name]
+        others.remove(self)
+        if not others:
+            del self._named[self._name]
 
     def bring(self, message: M) -> None:
         """Let it be heard in the next turn of the loop, unless it is cancelled by then."""
@@ -77,14 +86,14 @@ class MemoryExchange:
     async def follow(
         self, room: str, hear: Callable[[News | Gap], None]
     ) -> _Subscription[News | Gap]:
-        return _Subscription(self._followers.setdefault(room, []), hear)
+        return _Subscription(self._followers, room, hear)
 
     def post(self, name: str, letter: bytes) -> None:
         for listener in list(self._listeners.get(name, ())):
             listener.bring(letter)
 
     async def listen(self, name: str, hear: Callable[[bytes], None]) -> _Subscription[bytes]:
-        return _Subscription(self._listeners.setdefault(name, []), hear)
+        return _Subscription(self._listeners, name, hear)
 
     async def beat(self, process: Process) -> None:
         self._processes[process.name] = (self._now() + PROCESS_TTL_S, process)
@@ -126,8 +135,9 @@ class MemoryExchange:
             if not alike:
                 del self._kinds[listing.key]
 
-    async def listings(self) -> list[Listing]:
-        return [listing for _, listing in sorted(self._listings.items())]
+    async def listings(self, key: str | None = None) -> list[Listing]:
+        rooms = self._listings if key is None else self._kinds.get(key, ())
+        return [self._listings[room] for room in sorted(rooms)]
 
     async def find_seat(
         self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()

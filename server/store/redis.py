@@ -136,6 +136,10 @@ class RedisStore:
         with self._call():
             return await self._rooms.orphans(frozenset(living), limit, after)
 
+    async def owned(self, owner: str) -> list[str]:
+        with self._call():
+            return await self._rooms.index.owned(owner)
+
     async def tidy(self, limit: int) -> Tidied:
         check_limit(limit)
         with self._call():

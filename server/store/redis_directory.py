@@ -69,9 +69,9 @@ class RedisDirectory:
         """As `Exchange.delist`."""
         await self._run(DELIST, room)
 
-    async def listings(self) -> list[Listing]:
+    async def listings(self, key: str | None = None) -> list[Listing]:
         """As `Exchange.listings`."""
-        found = await self._run(LISTINGS)
+        found = await self._run(LISTINGS, *(() if key is None else (key,)))
         read = (_listing(kept) for kept in (found if is_list(found) else ()))
         return sorted((each for each in read if each is not None), key=lambda each: each.room)
 

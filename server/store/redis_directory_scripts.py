@@ -19,6 +19,9 @@ from __future__ import annotations
 from server.store.exchange import MAKING_S, NONCE_S, PROCESS_TTL_S, PROMISE_S
 from server.store.redis_scripts import Script
 
+UNTENDED_S = 3600.0
+"""How long the directory outlives the last process that beats; a kind of room, a day."""
+
 DIRECTORY_KEYS = (
     "processes",
     "beats",
@@ -36,6 +39,7 @@ DIRECTORY_KEYS = (
 _COMMON = f"""
 local TTL, PROMISE = {PROCESS_TTL_S * 1000:.0f}, {PROMISE_S * 1000:.0f}
 local NONCE, MAKING = {NONCE_S * 1000:.0f}, {MAKING_S * 1000:.0f}
+local UNTENDED = {UNTENDED_S * 1000:.0f}
 local PROCESSES, BEATS, LISTINGS, KINDS, PROMISES, PROMISED, NONCES, SENT, MAKINGS, MAKERS, SEATS =
   unpack(KEYS)
 local now = tonumber(ARGV[1])
@@ -81,9 +85,11 @@ local function unlist(room)
 end
 """
 
+# What nobody renews for an hour ends by itself: no server lives that would.
 _BEAT = """
 redis.call('HSET', PROCESSES, ARGV[2], ARGV[3])
 redis.call('ZADD', BEATS, ms(now + TTL), ARGV[2])
+for n = 1, #KEYS - 1 do redis.call('PEXPIRE', KEYS[n], UNTENDED) end
 return 1
 """
 
@@ -114,6 +120,7 @@ while n <= #ARGV do
   if key ~= '' then
     local promised = tonumber(redis.call('HGET', PROMISED, room) or '0')
     redis.call('ZADD', SEATS .. key, tonumber(free) - promised, room)
+    redis.call('PEXPIRE', SEATS .. key, 24 * UNTENDED)
     if new or tonumber(free) > 0 then made(key) end
   end
   local made_for = tonumber(ARGV[n])
@@ -137,7 +144,12 @@ return 1
 """
 
 _LISTINGS = """
-return redis.call('HVALS', LISTINGS)
+if not ARGV[2] then return redis.call('HVALS', LISTINGS) end
+local found = {}
+for _, room in ipairs(redis.call('ZRANGE', SEATS .. ARGV[2], 0, -1)) do
+  found[#found + 1] = redis.call('HGET', LISTINGS, room) or nil
+end
+return found
 """
 
 _FIND_SEAT = """

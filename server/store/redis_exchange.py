@@ -106,8 +106,8 @@ class RedisExchange:
     async def delist(self, room: str) -> None:
         await self._directory.delist(room)
 
-    async def listings(self) -> list[Listing]:
-        return await self._directory.listings()
+    async def listings(self, key: str | None = None) -> list[Listing]:
+        return await self._directory.listings(key)
 
     async def find_seat(
         self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()

@@ -10,8 +10,8 @@ They lie in other slots than the rooms, so they are written beside them, not wit
 ```
 A process lists a room as owned before it creates it, and what changes afterwards is written once
 the room's own script has answered, soon: a storm of takeovers is one write. A process that dies in
-between leaves a room under an owner that no longer lives, where the next sweep finds it, and puts
-the line right.
+between leaves a room under an owner that no longer lives, where the reaper finds it, which puts the
+line right.
 """
 
 from __future__ import annotations
@@ -138,6 +138,15 @@ class Index:
         names += map(_text, _words(await self._client.command("SMEMBERS", self._keys[4])))
         return sorted({name for name in names if ROOM_ID.fullmatch(name)})
 
+    async def owned(self, owner: str) -> list[str]:
+        """The rooms listed under one owner."""
+        await self.flush()
+        name = owner.encode()
+        found = await self._client.command(
+            "ZRANGEBYLEX", self._owned, b"[%s\0" % name, b"(%s\1" % name
+        )
+        return [room for _, room in map(_parted, _words(found))]
+
     async def page(
         self, living: Collection[str], limit: int, after: tuple[str, str] | None
     ) -> list[tuple[str, str]]:
@@ -201,7 +210,7 @@ class Index:
         try:
             await self.flush()
         except StoreError:
-            # It goes with the next change; until then the sweep finds the room under who had it.
+            # It goes with the next change; until then the reaper finds the room under who had it.
             return
 
     async def _unlist(self, room: str, owner: str, but: Status | None = None) -> None:

@@ -151,6 +151,9 @@ class SqliteStore:
         check_limit(limit)
         return await self._in_thread(self._opened().orphans, frozenset(living), limit, after)
 
+    async def owned(self, owner: str) -> list[str]:
+        return await self._in_thread(self._opened().owned, owner)
+
     async def tidy(self, limit: int) -> Tidied:
         check_limit(limit)
         wall_ms = self._wall_ms()

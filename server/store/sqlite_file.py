@@ -55,6 +55,7 @@ SELECT name, meta, epoch,
 _ROOMS = f"{_LINE} WHERE status <> 'closed' ORDER BY name"
 _ENTRY = f"{_LINE} WHERE status <> 'closed' AND name = ?"
 _ORPHANS = f"{_LINE} WHERE status = 'live' AND owner = ? AND name > ? ORDER BY name LIMIT ?"
+_OWNED = "SELECT name FROM room WHERE status = 'live' AND owner = ? ORDER BY name"
 _NEXT_OWNER = "SELECT min(owner) FROM room WHERE status = 'live' AND owner > ?"
 _FIRST_OWNER = "SELECT min(owner) FROM room WHERE status = 'live' AND owner >= ?"
 _INSERT = "INSERT INTO journal (room, tick, epoch, record) VALUES (?, ?, ?, ?)"
@@ -136,6 +137,10 @@ class SqliteFile:
                     found += [_entry(line) for line in self._db.execute(_ORPHANS, where)]
                 (owner,) = self._db.execute(_NEXT_OWNER, (owner,)).fetchone()
         return found
+
+    def owned(self, owner: str) -> list[str]:
+        with self._transaction("DEFERRED"):
+            return [room for (room,) in self._db.execute(_OWNED, (owner,))]
 
     def tidy(self, retention: Retention, wall_ms: int, limit: int) -> Tidied:
         with self._transaction():

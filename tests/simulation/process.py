@@ -55,9 +55,9 @@ class CutStore:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
             await self._way.through()
-            answer = await method(*arguments)
+            answer = await method(*arguments, **named)
             await self._way.through()
             return answer
 
@@ -93,9 +93,9 @@ class CutExchange:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._exchange, name)
 
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
             await self._way.through()
-            return await method(*arguments)
+            return await method(*arguments, **named)
 
         return call
 

@@ -99,9 +99,9 @@ class MoodyExchange(MemoryExchange):
         self._mood()
         await super().announce(listings)
 
-    async def listings(self) -> list[Listing]:
+    async def listings(self, key: str | None = None) -> list[Listing]:
         self._mood()
-        return await super().listings()
+        return await super().listings(key)
 
     async def find_seat(
         self, key: str, nonce: bytes, process: str = "", excluding: Sequence[str] = ()

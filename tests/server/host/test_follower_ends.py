@@ -48,7 +48,7 @@ def test_an_end_that_is_heard_is_told_with_its_reason_once() -> None:
         assert both.there.end == (CloseCode.ROOM_CLOSED, "enough")
         assert both.copy.over == both.there.end
         assert both.two.host.rooms() == []
-        assert len(both.one.exchange._followers[both.room.id]) == 0, "it follows no more"
+        assert both.room.id not in both.one.exchange._followers, "it follows no more"
         await both.stop()
 
     virtually(scenario())

@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from server.host.reaper import REAP_S
 from server.host.recovery import AT_ONCE_MAX
-from server.host.sweep import SWEEP_S
 from server.store.base import Held, Loaded, Status, StoreUnavailable, Tail, Taken
 from server.store.exchange import PROCESS_TTL_S, Subscription
 from server.store.memory_exchange import MemoryExchange
@@ -69,7 +69,7 @@ def test_rooms_that_several_processes_are_after_change_hands_once() -> None:
     async def scenario() -> None:
         store = FarStore()
         rooms, rigs = await storm(store, 3)
-        await asyncio.sleep(PROCESS_TTL_S + 3 * SWEEP_S)
+        await asyncio.sleep(PROCESS_TTL_S + 3 * REAP_S)
         assert store.taken == Counter(rooms), "nobody took a room from somebody who lives"
         assert await running(store, rigs) == sorted(rooms)
         assert all(rig.owned() for rig in rigs), "they share them"
@@ -84,8 +84,8 @@ def test_a_lost_answer_costs_its_own_room_alone_a_second_takeover() -> None:
     async def scenario() -> None:
         store = FarStore()
         rooms, [rig] = await storm(store, 1, AT_ONCE_MAX)
-        # All are asked for at once, and the other answers come after the next sweep is due.
-        store.take_over_s = 1.6 * SWEEP_S
+        # All are asked for at once, and the other answers come after the next round is due.
+        store.take_over_s = 1.6 * REAP_S
         lost: list[str] = []
 
         def loses() -> bool:
@@ -95,7 +95,7 @@ def test_a_lost_answer_costs_its_own_room_alone_a_second_takeover() -> None:
             return False
 
         store.loses = loses
-        await asyncio.sleep(PROCESS_TTL_S + 6 * SWEEP_S)
+        await asyncio.sleep(PROCESS_TTL_S + 6 * REAP_S)
         assert store.taken == Counter(rooms) + Counter(lost)
         assert len(lost) == 1
         assert len(rig.owned()) == AT_ONCE_MAX
@@ -120,7 +120,7 @@ def test_the_loop_has_a_turn_between_any_two_rooms_that_are_read_back() -> None:
             asyncio.get_running_loop().call_soon(turned)
 
         store.called = called
-        await asyncio.sleep(PROCESS_TTL_S + 3 * SWEEP_S)
+        await asyncio.sleep(PROCESS_TTL_S + 3 * REAP_S)
         assert len(rig.owned()) == len(rooms)
         assert len(turns) == len(set(turns)) == len(rooms)
         await rig.stop()
@@ -148,7 +148,7 @@ def test_a_room_that_is_being_made_is_not_taken_for_one_that_nobody_runs() -> No
         exchange.listen_s = 0.0
         [entry] = await rig.store.rooms()
         assert (entry.owner, rig.host.rooms()) == (rig.host.name, [])
-        await rig.host.sweep.once(whole=True)
+        await rig.host.reaper.once(whole=True)
         room = await making
         await rig.seconds(0.5)
         assert room.owned is not None

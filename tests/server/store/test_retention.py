@@ -76,6 +76,17 @@ async def test_orphans_are_the_live_rooms_of_owners_that_do_not_live(store: Stor
     assert "roommaking" in {each.room for each in await store.orphans({"a"}, 100)}
 
 
+async def test_the_rooms_of_one_owner_are_named(store: Store) -> None:
+    rooms = names(5)
+    for room, owner in zip(rooms, ("a", "b", "a", "ab", "a"), strict=True):
+        await owned(store, room, owner)
+    epoch = (await store.acquire(rooms[0], "a")).epoch
+    await store.set_status(rooms[0], epoch, Status.ASLEEP)
+    await store.acquire(rooms[2], "c")
+    assert await store.owned("a") == [rooms[4]]
+    assert await store.owned("") == []
+
+
 async def test_orphans_come_in_pages_that_hold_each_of_them_once(store: Store) -> None:
     rooms = names(12)
     for number, room in enumerate(rooms):

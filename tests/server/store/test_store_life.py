@@ -235,6 +235,7 @@ async def test_a_store_that_is_not_open_says_so_in_every_method(store: Store) ->
         store.rooms(),
         store.entry(ROOM),
         store.orphans([], 1),
+        store.owned("a"),
         store.tidy(1),
         store.recreate(ROOM, META, "a", Checkpoint(1, 1, b"")),
         store.results_of(ROOM),
