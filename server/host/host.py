@@ -91,13 +91,7 @@ class RoomsHost:
             local=self._handle,
             passes_over=self._passes_over,
         )
-        self.reaper = Reaper(
-            context,
-            self.directory,
-            take_up=self.recovery.take_up,
-            passes_over=self._passes_over,
-            every_round=self._look_after,
-        )
+        self.reaper = self._reaper()
 
     async def start(self) -> None:
         """Take up every live room that no living process owns and whose game is served here."""
@@ -234,6 +228,15 @@ class RoomsHost:
             games=self.games,
             rooms=self._owned,
             takes_more=self._takes_more,
+        )
+
+    def _reaper(self) -> Reaper:
+        return Reaper(
+            self._context,
+            self.directory,
+            take_up=self.recovery.take_up,
+            passes_over=self._passes_over,
+            every_round=self._look_after,
         )
 
     def _placement(self, standing: Sequence[tuple[str, Mapping[str, Any]]]) -> Placement:

@@ -1,8 +1,8 @@
 """The rare operations on rooms in a Redis: each one script, and the lists of rooms beside it.
 
 The lists (`redis_index`) lie in other slots than the rooms and are written apart. A process that
-dies in between leaves a line without a room, or a room in the wrong list, which the reaper puts right,
-or a result that the next acquire lists.
+dies in between leaves a line without a room, or a room in the wrong list, which the reaper puts
+right, or a result that the next acquire lists.
 """
 
 from __future__ import annotations
