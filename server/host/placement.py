@@ -153,6 +153,10 @@ class Placement:
             try:
                 room = await self._reach(found)
             except RemoteError as error:
+                if error.code is CloseCode.UNAVAILABLE and not wish.private:
+                    # It falls asleep, or wakes, or cannot be read here: there are others.
+                    search.passed.append(found)
+                    continue
                 if error.code is not CloseCode.GAME_FAILED:
                     raise
                 # It was put aside, and whoever announced it has died of it.
