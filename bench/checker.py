@@ -64,6 +64,9 @@ class _Taken:
     seq: int = 0
     applied: int = 0
     skipped: int = 0
+    refused: int = 0
+    """Inputs of ticks in which the game failed: refused with the reason, which clients count as
+    skipped."""
     passed: int = 0
     """Items that were neither applied, nor skipped, nor refused: they carried no input, or a
     session jumped over them."""
@@ -226,6 +229,7 @@ class _Judge:
                 yield self._violation(Kind.DOUBLED, record.tick, row.id, what)
             taken.seq, taken.applied = row.input_seq, row.inputs_applied
             taken.skipped = row.inputs_skipped
+            taken.refused += refused[row.id]
             taken.passed += max(0, passed)
 
     def _ends(self, witness: Witness, counts: Counts) -> Iterator[Violation]:
@@ -242,8 +246,9 @@ class _Judge:
         if taken.applied > counts.applied:
             more = taken.applied - counts.applied
             told.append((Kind.DOUBLED, f"{more} more inputs were applied than were acknowledged"))
-        if taken.skipped != counts.skipped:
-            what = f"{taken.skipped} inputs were skipped, the player was told of {counts.skipped}"
+        skipped = taken.skipped + taken.refused
+        if skipped != counts.skipped:
+            what = f"{skipped} inputs were skipped, the player was told of {counts.skipped}"
             told.append((Kind.LOST, what))
         if taken.passed > counts.bare:
             told.append((Kind.LOST, f"{taken.passed - counts.bare} inputs were passed over"))

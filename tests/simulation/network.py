@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from random import Random
 
 from websockets.uri import parse_uri
@@ -16,10 +17,14 @@ LATENCY_S = (0.005, 0.06)
 class Transport(asyncio.Transport):
     """One end of a line; what is written arrives at the other end, later and in order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, rng: Random) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, rng: Random, context: Context | None
+    ) -> None:
         super().__init__()
         self.protocol: asyncio.Protocol
         self.peer: Transport
+        # Whose turn it is to hear what arrives at this end.
+        self.context = context
         self._loop = loop
         self._rng = rng
         self._arrival_s = 0.0
@@ -40,19 +45,19 @@ class Transport(asyncio.Transport):
         """Close once what was written has arrived."""
         if not self._closing:
             self._closing = True
-            self._later(self.lose)
+            self._later(self._lose)
 
     def abort(self) -> None:
         """Close at once; what is under way is lost."""
         self._closing = True
-        self.lose()
+        self._lose()
 
-    def lose(self) -> None:
+    def _lose(self) -> None:
         """The line is gone: both ends learn of it, each in a turn of its own."""
         for end in (self, self.peer):
             if not end._lost:
                 end._lost = end._closing = True
-                self._loop.call_soon(end.protocol.connection_lost, None)
+                self._loop.call_soon(end.protocol.connection_lost, None, context=end.context)
 
     def is_closing(self) -> bool:
         return self._closing
@@ -66,6 +71,9 @@ class Transport(asyncio.Transport):
     def pause_reading(self) -> None:
         """Nothing here reads ahead."""
 
+    def resume_reading(self) -> None:
+        """It never stopped."""
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         assert isinstance(protocol, asyncio.Protocol)
         self.protocol = protocol
@@ -78,7 +86,7 @@ class Transport(asyncio.Transport):
         due_s = self._loop.time() + self._rng.uniform(*LATENCY_S)
         self._arrival_s = max(self._arrival_s + 1e-9, due_s)
         assert callable(call)
-        self._loop.call_at(self._arrival_s, call, *arguments)
+        self._loop.call_at(self._arrival_s, call, *arguments, context=self.peer.context)
 
     def _deliver(self, payload: bytes) -> None:
         self._waiting -= len(payload)
@@ -93,10 +101,12 @@ class Transport(asyncio.Transport):
 class Network:
     """Where the bots' `connect` leads: to whichever listener is plugged in, or to nobody."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self.listener: Listener | None = None
         # With several servers: the ones behind the balancer, which takes them in turn.
         self.pool: list[Listener] = []
+        # The turns of the process that each of them belongs to.
+        self.contexts: dict[Listener, Context] = {}
         self.opened = 0
         self._seed = seed
         self._ends: list[tuple[Listener, Transport]] = []
@@ -110,15 +120,17 @@ class Network:
             raise Unreachable(f"{url}: nobody listens")
         loop = asyncio.get_running_loop()
         self.opened += 1
+        context = self.contexts.get(listener) or copy_context()
         ours, theirs = (
-            Transport(loop, Random(f"{self._seed} {self.opened} {side}")) for side in (0, 1)
+            Transport(loop, Random(f"{self._seed} {self.opened} {side}"), whose)
+            for side, whose in enumerate((copy_context(), context))
         )
         ours.peer, theirs.peer = theirs, ours
         self._ends.append((listener, ours))
         socket = WebSocket(parse_uri(url), receiver)
         ours.protocol = socket
         theirs.protocol = listener.protocol()
-        theirs.protocol.connection_made(theirs)
+        loop.call_soon(theirs.protocol.connection_made, theirs, context=context)
         socket.connection_made(ours)
         await socket.opened
         return socket

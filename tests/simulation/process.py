@@ -1,135 +1,104 @@
-"""One of several servers in a world: it can be killed, and be cut off from the store."""
+"""One of several servers in a world: it can hang, be killed, be told to leave, and be cut off."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 from server.app import App
-from server.store.base import Store
-from server.store.exchange import Exchange, Gap, News, Subscription
+from tests.simulation import inside
+from tests.simulation.link import Link
+from tests.simulation.loop import PROCESS, Turns
 from tests.simulation.network import Network
 
 
-class Way:
-    """The way from a process to its store: open, or cut until it is opened again.
+class Clocks:
+    """A process's clocks: the loop's, a wall clock that may be wrong, and time spent in a hook."""
 
-    Who asks while it is cut hears nothing until it is open, as behind a connection that hangs.
-    `loses` says of each piece of news and each letter whether it is lost on the way.
-    """
+    def __init__(self, wall_ms: int, offset_s: float) -> None:
+        self.offset_s = offset_s
+        self.spent_s = 0.0
+        self._wall_ms = wall_ms
 
-    def __init__(self) -> None:
-        self.loses: Callable[[], bool] = lambda: False
-        self._open = asyncio.Event()
-        self._open.set()
+    def now(self) -> float:
+        """Seconds of the loop."""
+        return asyncio.get_running_loop().time()
 
-    @property
-    def is_open(self) -> bool:
-        return self._open.is_set()
+    def wall_s(self) -> float:
+        """Seconds since 1970, as this machine believes."""
+        return self._wall_ms / 1000 + self.now() + self.offset_s
 
-    def cut(self) -> None:
-        self._open.clear()
+    def stopwatch_s(self) -> float:
+        """Seconds that only go on while the process works."""
+        return self.now() + self.spent_s
 
-    def mend(self) -> None:
-        self._open.set()
-
-    async def through(self) -> None:
-        await self._open.wait()
-
-
-class CutStore:
-    """A `Store` behind a way: each call goes through it."""
-
-    def __init__(self, store: Store, way: Way) -> None:
-        self._store = store
-        self._way = way
-
-    async def close(self) -> None:
-        """Others use the store still."""
-
-    def shard(self, room: str) -> str:
-        """It is known without asking."""
-        return self._store.shard(room)
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        async def call(*arguments: Any, **named: Any) -> Any:
-            await self._way.through()
-            answer = await method(*arguments, **named)
-            await self._way.through()
-            return answer
-
-        return call
-
-
-class CutExchange:
-    """An `Exchange` behind a way: what is told or heard while it is cut is lost."""
-
-    def __init__(self, exchange: Exchange, way: Way) -> None:
-        self._exchange = exchange
-        self._way = way
-
-    def tell(self, news: Sequence[tuple[str, News]]) -> None:
-        if self._way.is_open:
-            self._exchange.tell([one for one in news if not self._way.loses()])
-
-    def post(self, name: str, letter: bytes) -> None:
-        if self._way.is_open and not self._way.loses():
-            self._exchange.post(name, letter)
-
-    async def follow(self, room: str, hear: Callable[[News | Gap], None]) -> Subscription:
-        await self._way.through()
-        return await self._exchange.follow(room, self._if_open(hear))
-
-    async def listen(self, name: str, hear: Callable[[bytes], None]) -> Subscription:
-        await self._way.through()
-        return await self._exchange.listen(name, self._if_open(hear))
-
-    def _if_open(self, hear: Callable[[Any], None]) -> Callable[[Any], None]:
-        return lambda heard: hear(heard) if self._way.is_open else None
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._exchange, name)
-
-        async def call(*arguments: Any, **named: Any) -> Any:
-            await self._way.through()
-            return await method(*arguments, **named)
-
-        return call
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(seconds)
 
 
 class Process:
-    """A server that can die, and be cut off from its store."""
+    """A server, and the share of the loop that is its own."""
 
-    def __init__(self, app: App, way: Way, network: Network) -> None:
+    def __init__(
+        self, app: App, link: Link, network: Network, turns: Turns, context: Context, clocks: Clocks
+    ) -> None:
         self.app = app
-        self.way = way
+        self.link = link
+        self.clocks = clocks
+        self.turns = turns
+        self.version = ""
+        self._context = context
         self._network = network
 
     @property
     def name(self) -> str:
-        return self.app.host.name
+        """Its name, unlike any other's."""
+        return inside.name(self.app)
 
     def owns(self) -> list[str]:
         """The rooms it runs."""
-        return [room.id for room in self.app.host.rooms() if room.owned is not None]
+        return [one.room for one in inside.held(self.app) if one.owned]
+
+    async def start(self) -> None:
+        """Start the server, in turns of its own; it listens from then on."""
+        await self.run(self.app.start(None))
+        self._network.pool.append(self.app.listener)
+        self._network.contexts[self.app.listener] = self._context
+
+    async def run(self, work: Any) -> Any:
+        """Let the process do something, and wait for it from outside."""
+        return await asyncio.get_running_loop().create_task(work, context=self._context)
+
+    def call(self, work: Any) -> asyncio.Task[Any]:
+        """Let the process do something beside the rest."""
+        return asyncio.get_running_loop().create_task(work, context=self._context)
+
+    def hang(self, seconds: float) -> None:
+        """It does nothing for so long, and then goes on, as after SIGSTOP and SIGCONT."""
+        self.turns.busy(seconds)
+
+    def spend(self, seconds: float) -> None:
+        """What the process runs now takes so long: it runs nothing else meanwhile."""
+        self.clocks.spent_s += seconds
+        self.turns.busy(seconds)
 
     async def kill(self) -> None:
-        """It does nothing any more, from one moment to the next."""
-        self.way.cut()
+        """It does nothing any more, from one moment to the next, as after SIGKILL."""
+        self.turns.kill()
+        self.link.sever()
         self._network.cut(self.app.listener)
-        tasks = [*self.app.host._tasks, *self.app._tasks]
-        for room in self.app.host.rooms():
-            await room.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.app.listener.stop()
 
-    async def drain(self) -> None:
+    async def drain(self, budget_s: float = 4) -> None:
         """It is told to end, as by SIGTERM."""
         if self.app.listener in self._network.pool:
             self._network.pool.remove(self.app.listener)
-        await self.app.stop(4)
+        await self.run(self.app.stop(budget_s))
+
+
+def own_turns(name: str) -> tuple[Turns, Context]:
+    """A share of the loop, and the context in which what belongs to it runs."""
+    turns, context = Turns(name), Context()
+    context.run(PROCESS.set, turns)
+    return turns, context

@@ -34,7 +34,7 @@ def test_a_room_goes_on_without_its_store_and_commits_all_of_it_later(
         process = await world.join_in("one")
         await world.play(4, 5)
         [room] = process.app.host.rooms()
-        process.way.cut()
+        process.link.cut()
         held = len(world.store.written)
         await world.play(0, 3)
         ahead = room.match.tick - held
@@ -48,7 +48,7 @@ def test_a_room_goes_on_without_its_store_and_commits_all_of_it_later(
         await world.play(0, 1)
         assert room.match.tick == stands
         assert room.status.name == "PAUSED"
-        process.way.mend()
+        process.link.mend()
         await world.play(0, 5)
         assert room.status.name == "LIVE"
         await world.settle()
@@ -71,12 +71,12 @@ def test_ticks_that_were_shown_and_never_committed_are_taken_back_in_the_open(
         [room] = {room for process in processes for room in process.owns()}
         owner = owner_of(processes, room)
         [heir] = [process for process in processes if process is not owner]
-        owner.way.cut()
+        owner.link.cut()
         await world.play(0, 2)
         assert heir.owns() == [room], "the other process goes on from the journal"
         [here] = owner.app.host.rooms()
         assert here.match.tick > len(world.store.written) - 41, "while this one ran ahead"
-        owner.way.mend()
+        owner.link.mend()
         await world.play(0, 5)
         assert owner.owns() == []
         for bot in world.bots:

@@ -87,11 +87,11 @@ def test_an_owner_cut_off_from_the_store_follows_once_it_is_back(seed: int) -> N
         await world.play(6, 15)
         [room] = {room for process in processes for room in process.owns()}
         owner = owner_of(processes, room)
-        owner.way.cut()
+        owner.link.cut()
         await world.play(0, 2)
         others = [process for process in processes if process is not owner]
         heir = owner_of(others, room)
-        owner.way.mend()
+        owner.link.mend()
         await world.play(0, 5)
         assert owner.owns() == []
         [local] = owner.app.host.rooms()
@@ -167,7 +167,7 @@ def test_a_server_that_was_cut_off_shows_nobody_older_ticks() -> None:
         await world.play(6, 14)
         [room] = {room for process in processes for room in process.owns()}
         behind = next(process for process in processes if not process.owns())
-        behind.way.cut()
+        behind.link.cut()
         await world.play(0, 2)
         # Everybody comes to the one server that has not heard of the last two seconds.
         pool, world.network.pool[:] = list(world.network.pool), [behind.app.listener]
@@ -175,7 +175,7 @@ def test_a_server_that_was_cut_off_shows_nobody_older_ticks() -> None:
         for bot in world.bots:
             bot.connection.drop()
         await world.play(0, 1)
-        behind.way.mend()
+        behind.link.mend()
         await world.play(0, 3)
         assert {bot.connection.welcomes for bot in world.bots} == {2}
         for recorder in recorders:

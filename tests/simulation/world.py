@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 from bots.bot import Bot
 from bots.brains import load_brain
 from bots.clock import LoopClock as BotsClock
 from server.app import App, seeded_chance
 from server.config import Config
+from server.core.ports import Clock
 from server.host.clock import LoopClock
-from server.loading import load_game
+from server.loading import LoadedGame, load_game
 from server.store.base import Append, Store
 from server.store.exchange import Exchange
 from server.store.memory import MemoryStore
@@ -22,8 +23,11 @@ from server.store.memory_exchange import MemoryExchange
 from shared.errors import StoreError
 from shared.limits import NONCE_BYTES
 from shared.messages import Join
+from tests.simulation.faults import Decider, Faultless
+from tests.simulation.link import Link, Linked
 from tests.simulation.network import Network
-from tests.simulation.process import CutExchange, CutStore, Process, Way
+from tests.simulation.process import Clocks, Process, own_turns
+from tests.simulation.trace import Trace
 
 EPOCH_MS = 1_700_000_000_000
 SECRET = b"world" * 8
@@ -59,64 +63,91 @@ class Archive(MemoryStore):
 class World:
     """One seed's world, in a running loop of virtual time."""
 
-    def __init__(self, seed: int, game: str = "coins", *, archive: type[Archive] = Archive) -> None:
+    def __init__(
+        self,
+        seed: int | str,
+        game: str = "coins",
+        *,
+        archive: type[Archive] = Archive,
+        decider: Decider | None = None,
+        lines: bool = False,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.seed = seed
         self.game = game
         self.store = archive(loop)
         self.exchange = MemoryExchange(loop.time)
         self.network = Network(seed)
+        self.trace = Trace(loop.time, lines=lines)
+        self.decider = decider or Faultless()
         self.bots: list[Bot] = []
-        self._playing: list[asyncio.Task[object]] = []
+        # For a control: clients that send each input once.
+        self.forgetful = False
+        self.playing: list[asyncio.Task[object]] = []
 
-    async def join_in(self, owner: str) -> Process:
-        """One more server over the same store, behind the balancer."""
-        way = Way()
-        # What passes everything on has every method.
-        store = cast("Store", CutStore(self.store, way))
-        exchange = cast("Exchange", CutExchange(self.exchange, way))
-        app = await self.serve(owner, store, exchange)
-        self.network.listener = None
-        self.network.pool.append(app.listener)
-        return Process(app, way, self.network)
+    async def join_in(
+        self, owner: str, games: Sequence[LoadedGame] = (), *, offset_s: float = 0.0
+    ) -> Process:
+        """One more server over the same store, behind the balancer; its wall clock is off."""
+        turns, context = own_turns(owner)
+        rng = Random(f"{self.seed} link {owner}")
+        link = Link(owner, rng, self.decider, self.trace)
+        link.context = context
+        clocks = Clocks(EPOCH_MS, offset_s)
+        # What passes every call on has every method.
+        store = cast("Store", Linked(self.store, link))
+        exchange = cast("Exchange", Linked(self.exchange, link))
+        app = context.run(self._app, owner, store, exchange, clocks, games)
+        process = Process(app, link, self.network, turns, context, clocks)
+        await process.start()
+        return process
 
-    async def serve(
-        self, owner: str, store: Store | None = None, exchange: Exchange | None = None
-    ) -> App:
+    async def serve(self, owner: str) -> App:
         """A server over the world's store, to which the network leads from now on."""
         loop = asyncio.get_running_loop()
-        config = Config(games=(self.game,), store="memory:", digest_ticks=10)
-        app = App(
-            config,
-            [load_game(self.game, self.game)],
-            store or self.store,
-            exchange or self.exchange,
-            LoopClock(lambda: EPOCH_MS / 1000 + loop.time(), loop.time),
-            seeded_chance(f"{self.seed} {owner}" if store else self.seed),
-            SECRET,
-            LOG,
-            owner=owner,
-        )
+        clock = LoopClock(lambda: EPOCH_MS / 1000 + loop.time(), loop.time)
+        app = self._app(owner, self.store, self.exchange, clock, ())
         await app.start(None)
         self.network.listener = app.listener
         return app
 
+    def _app(
+        self,
+        owner: str,
+        store: Store,
+        exchange: Exchange,
+        clock: Clock,
+        games: Sequence[LoadedGame],
+    ) -> App:
+        loaded = list(games) or [load_game(self.game, self.game)]
+        config = Config(games=tuple(one.spec for one in loaded), store="memory:", digest_ticks=10)
+        chance = seeded_chance(f"{self.seed} {owner}")
+        return App(config, loaded, store, exchange, clock, chance, SECRET, LOG, owner=owner)
+
     async def play(self, count: int, seconds: float) -> None:
         """Let so many players join, and time pass."""
         for number in range(count):
-            rng = Random(f"{self.seed} player {number}")
-            join = Join(rng.randbytes(NONCE_BYTES), self.game, {"bots": 3}, f"player {number}")
-            bot = Bot(
-                "ws://server.example/play",
-                join,
-                load_brain(self.game),
-                connect=self.network.connect,
-                clock=BotsClock(),
-                rng=rng,
-            )
-            self.bots.append(bot)
-            self._playing.append(asyncio.ensure_future(bot.run()))
+            self.player(f"player {number}", self.game, {"bots": 3})
         await asyncio.sleep(seconds)
+
+    def player(self, name: str, game: str, options: dict[str, Any], **about: Any) -> Bot:
+        """Let one player join."""
+        rng = Random(f"{self.seed} {name}")
+        join = Join(rng.randbytes(NONCE_BYTES), game, options, name, **about)
+        brain = load_brain(self.game)
+        bot = Bot(
+            "ws://server.example/play",
+            join,
+            brain,
+            connect=self.network.connect,
+            clock=BotsClock(),
+            rng=rng,
+        )
+        if self.forgetful:
+            bot.session._repeat = lambda: None  # type: ignore[method-assign]
+        self.bots.append(bot)
+        self.playing.append(asyncio.ensure_future(bot.run()))
+        return bot
 
     def now(self) -> float:
         """Virtual seconds."""
@@ -132,4 +163,4 @@ class World:
         """Every player leaves."""
         for bot in self.bots:
             bot.leave()
-        await asyncio.gather(*self._playing)
+        await asyncio.gather(*self.playing)
