@@ -205,7 +205,12 @@ class ClientSession:
         self._unacked = deque(items)
 
     def receive(self, payload: bytes) -> Outcome:
-        """Take in a message; ValueError if it is malformed, then the caller resumes."""
+        """Take in a message; ValueError if it is malformed, then the caller resumes.
+
+        A session that is gone takes in nothing: a WELCOME on its way would bring it back to life.
+        """
+        if self.state is ClientState.GONE:
+            return Outcome()
         message = decode_from_server(payload)
         self.stats.bytes += len(payload)
         match message:

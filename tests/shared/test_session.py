@@ -382,6 +382,14 @@ def test_a_session_may_leave() -> None:
     assert away.outbox == []
 
 
+def test_a_session_that_left_is_not_welcomed_back() -> None:
+    session = ClientSession(JOIN)
+    session.leave()
+    assert session.receive(welcome()) == Outcome()
+    assert session.state is ClientState.GONE
+    assert session.welcome is None
+
+
 def test_bytes_are_counted() -> None:
     session = live()
     assert session.stats.bytes == len(welcome()) + len(frame(10, 0, ADA))

@@ -44,9 +44,11 @@ class HastyArchive(Archive):
 class CountingArchive(Archive):
     """A store that counts a crash whenever a room is acquired, from oneself too."""
 
-    async def take_over(self, room: str, owner: str, held: Held) -> Taken | Tail:
+    async def take_over(
+        self, room: str, owner: str, held: Held, *, blameless: bool = False
+    ) -> Taken | Tail:
         inside.disown(self, room, owner)
-        return await super().take_over(room, owner, held)
+        return await super().take_over(room, owner, held, blameless=blameless)
 
 
 class SilentArchive(Archive):

@@ -25,7 +25,7 @@ class Held:
 
 
 def held(app: App) -> list[Held]:
-    """Every room that this process runs or follows."""
+    """Every room that this process runs, or has a copy of."""
     return [
         Held(
             room.id,
@@ -35,7 +35,7 @@ def held(app: App) -> list[Held]:
             room.match if room.settled else None,
         )
         for room in app.host.rooms()
-        if room.over is None
+        if room.owned is not None or room.follower is not None
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from random import Random
 
@@ -10,8 +9,9 @@ from shared.match import Match
 from tests.simulation.loop import PROCESS
 from tests.simulation.trace import Trace
 
-# A hook that raises twice in a row ends its room by design; it does not here.
-REST_S = 1.5
+# A tick that raises again when it is done without what it consumed ends its room, by design; so a
+# game rests after it raised until this many ticks were stepped well.
+REST_STEPS = 25
 OVERRUN_S = (0.02, 0.6)
 
 
@@ -26,20 +26,19 @@ class Mischief:
         self._trace = trace
         self._spend = spend
         self._chance = chance
-        self._rested_s = 0.0
+        self._resting = 0
 
     def __call__(self, hook: str, match: Match) -> None:
         """Raise, overrun, or mostly do nothing."""
         turns = PROCESS.get()
+        if hook == "step" and self._resting:
+            self._resting -= 1
         if not self.on or turns is None:
             return
         rare = self._chance if hook in ("step", "visible") else min(1.0, self._chance * 20)
-        if self._rng.random() >= rare:
+        if self._rng.random() >= rare or self._resting:
             return
-        now_s = asyncio.get_running_loop().time()
-        if now_s < self._rested_s:
-            return
-        self._rested_s = now_s + REST_S
+        self._resting = REST_STEPS
         what = f"{turns.name} {hook} of tick {match.tick}"
         if self._rng.random() < 0.5:
             self._trace.note("overran", what)

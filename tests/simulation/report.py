@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from server.core.lifecycle import TABLE, Event, State
 from tests.simulation.controls import CONTROLS
 from tests.simulation.simulation import Outcome, simulate
 
@@ -24,6 +25,7 @@ class Report:
     seeds: int = 0
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter[str])
+    transitions: Counter[tuple[State, Event]] = field(default_factory=Counter[tuple[State, Event]])
     sizes: Counter[str] = field(default_factory=Counter[str])
     wrong: list[Outcome] = field(default_factory=list[Outcome])
 
@@ -32,9 +34,15 @@ class Report:
         self.seeds += 1
         self.seconds += outcome.seconds
         self.counts += outcome.counts
+        self.transitions += outcome.transitions
         self.sizes[outcome.size] += 1
         if outcome.wrong:
             self.wrong.append(outcome)
+
+    def unreached(self) -> list[tuple[State, Event]]:
+        """The transitions of a room's life that no seed came through."""
+        table = ((state, event) for state, pairs in TABLE.items() for event in pairs)
+        return [pair for pair in table if pair not in self.transitions]
 
     def text(self) -> str:
         """The report, for a terminal."""
@@ -46,6 +54,10 @@ class Report:
         ]
         for kind, count in sorted(self.counts.items(), key=lambda one: (-one[1], one[0])):
             lines.append(f"  {count:8} {kind}")
+        known = sum(len(pairs) for pairs in TABLE.values())
+        unreached = self.unreached()
+        lines.append(f"{known - len(unreached)} of {known} transitions of a room's life reached")
+        lines += [f"  not reached: {state}, {event}" for state, event in unreached]
         for outcome in sorted(self.wrong, key=lambda one: one.seed)[:20]:
             lines.append(f"seed {outcome.seed} ({outcome.size}):")
             lines += [f"  {wrong}" for wrong in outcome.wrong[:WRONG_SHOWN]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
@@ -13,6 +14,7 @@ from bots.brains import load_brain
 from bots.clock import LoopClock as BotsClock
 from server.app import App, seeded_chance
 from server.config import Config
+from server.core.lifecycle import Event, State
 from server.core.ports import Clock
 from server.host.clock import LoopClock
 from server.loading import LoadedGame, load_game
@@ -25,6 +27,7 @@ from shared.limits import NONCE_BYTES
 from shared.messages import Join
 from tests.simulation.faults import Decider, Faultless
 from tests.simulation.link import Link, Linked
+from tests.simulation.loop import PROCESS
 from tests.simulation.network import Network
 from tests.simulation.process import Clocks, Process, own_turns
 from tests.simulation.trace import Trace
@@ -80,6 +83,7 @@ class World:
         self.network = Network(seed)
         self.trace = Trace(loop.time, lines=lines)
         self.decider = decider or Faultless()
+        self.transitions: Counter[tuple[State, Event]] = Counter()
         self.bots: list[Bot] = []
         # For a control: clients that send each input once.
         self.forgetful = False
@@ -88,7 +92,10 @@ class World:
     async def join_in(
         self, owner: str, games: Sequence[LoadedGame] = (), *, offset_s: float = 0.0
     ) -> Process:
-        """One more server over the same store, behind the balancer; its wall clock is off."""
+        """One more server over the same store, behind the balancer; its wall clock is off.
+
+        A StoreError, where it could not start, passes.
+        """
         turns, context = own_turns(owner)
         rng = Random(f"{self.seed} link {owner}")
         link = Link(owner, rng, self.decider, self.trace)
@@ -99,7 +106,12 @@ class World:
         exchange = cast("Exchange", Linked(self.exchange, link))
         app = context.run(self._app, owner, store, exchange, clocks, games)
         process = Process(app, link, self.network, turns, context, clocks)
-        await process.start()
+        try:
+            await process.start()
+        except StoreError:
+            # A process that cannot start ends.
+            await process.kill()
+            raise
         return process
 
     async def serve(self, owner: str) -> App:
@@ -122,7 +134,26 @@ class World:
         loaded = list(games) or [load_game(self.game, self.game)]
         config = Config(games=tuple(one.spec for one in loaded), store="memory:", digest_ticks=10)
         chance = seeded_chance(f"{self.seed} {owner}")
-        return App(config, loaded, store, exchange, clock, chance, SECRET, LOG, owner=owner)
+        return App(
+            config,
+            loaded,
+            store,
+            exchange,
+            clock,
+            chance,
+            SECRET,
+            LOG,
+            owner=owner,
+            observer=self._moved,
+        )
+
+    def _moved(self, state: State, event: Event, new: State) -> None:
+        """A room went from one state of its life to another, in some process."""
+        self.transitions[state, event] += 1
+        # Every tick is one; the journal says as much of them.
+        if new is not state:
+            turns = PROCESS.get()
+            self.trace.log(f"life {turns.name if turns else ''}: {state}, {event}: {new}")
 
     async def play(self, count: int, seconds: float) -> None:
         """Let so many players join, and time pass."""
