@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
 
 # What a JOIN asks of any room, beside the game's own options.
 RESERVED_OPTIONS = ("room", "bots", "private")
+
+HOOKS: Mapping[str, tuple[str, ...]] = {
+    "start": ("match",),
+    "migrate": ("match", "version"),
+    "join": ("match", "player"),
+    "leave": ("match", "player"),
+    "act": ("match", "player", "action"),
+    "step": ("match", "inputs"),
+    "visible": ("match", "player"),
+}
+"""What each hook takes, beside the game itself."""
 
 # The most bytes of msgpack a value takes; a text has a head of three and its characters, of which
 # each is counted as one byte: what is refused here cannot be sent in any script.
@@ -70,6 +82,28 @@ def check_game(game: Game) -> None:
     _check_names(name, game)
     _check_options(name, game)
     _check_messages(name, game)
+    _check_hooks(name, game)
+
+
+def _check_hooks(name: str, game: Game) -> None:
+    """Hooks are plain functions: what is `async`, or has a `yield`, would never run."""
+    for hook, takes in HOOKS.items():
+        function: Any = getattr(game, hook, None)
+        expected = f"def {hook}({', '.join(('self', *takes))})"
+        if not callable(function):
+            raise ConfigError(f"{name}.{hook} is {function!r}; expected {expected}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigError(f"{name}.{hook} is async; nothing in a game is: write {expected}")
+        if inspect.isgeneratorfunction(function) and hook != "visible":
+            raise ConfigError(f"{name}.{hook} has a `yield`, so it would never run; leave it out")
+        try:
+            inspect.signature(function).bind(*takes)
+        except TypeError:
+            has = inspect.signature(function)
+            raise ConfigError(f"{name}.{hook} takes {has}; expected {expected}") from None
+        except ValueError:
+            # It is not written in Python, and does not say what it takes.
+            continue
 
 
 def _check_numbers(name: str, game: Game) -> None:

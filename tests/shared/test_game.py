@@ -246,3 +246,49 @@ def test_what_makes_no_game_is_refused_with_the_remedy(
 def test_an_event_is_an_entity_too() -> None:
     assert issubclass(Event, Entity)
     assert game(entities=(Event,), options=Options).kinds[2] is Event
+
+
+async def _async(self: Game, *arguments: Any) -> None:
+    return None
+
+
+async def _streams(self: Game, *arguments: Any) -> Any:
+    yield 1
+
+
+def _yields(self: Game, *arguments: Any) -> Any:
+    yield 1
+
+
+HOOKS = ("start", "migrate", "join", "leave", "act", "step", "visible")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (_async, "is async; nothing in a game is"),
+        (_streams, "is async; nothing in a game is"),
+        (_yields, "has a `yield`, so it would never run"),
+        (7, "is 7; expected def"),
+        (lambda self: None, r"takes \(\); expected def"),
+        (lambda self, a, b, c, d: None, r"takes \(a, b, c, d\); expected def"),
+    ],
+)
+def test_a_hook_that_could_never_run_is_refused_at_the_start(
+    hook: str, wrong: Any, said: str
+) -> None:
+    made = game(**{hook: wrong})
+    if hook == "visible" and wrong is _yields:
+        made.check()
+        return
+    with pytest.raises(ConfigError, match=rf"Made\.{hook} {said}"):
+        made.check()
+
+
+def test_a_hook_may_take_more_than_it_is_given_and_name_it_as_it_likes() -> None:
+    game(
+        step=lambda self, world, asked, *, often=1: None,
+        join=lambda self, *given: None,
+        act=staticmethod(lambda match, player, action: None),
+    ).check()

@@ -12,6 +12,7 @@ from shared.messages import Frame, InputItem, InputMessage, Resume, RoomStatus, 
 from shared.session import ClientState
 from tests.server.core.yard import Cave, Yard, nonce
 from tests.server.edge.desk import SECRET, Caller, Desk, closing
+from tests.server.edge.pollster import Pollster
 from tests.server.host.rig import player
 from tests.simulation.loop import virtually
 
@@ -126,6 +127,39 @@ def test_a_room_that_stands_still_for_its_author_takes_back_who_had_a_seat() -> 
         bob.connect()
         await desk.seconds(1)
         assert (bob.session.state, bob.line.ending) == (ClientState.CONNECTING, None)
+        await desk.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("stepped_s", [-600.0, 25 * 3600.0, -25 * 3600.0])
+def test_no_step_of_the_wall_clock_loses_a_session(stepped_s: float) -> None:
+    """Sockets are lost and taken up again before and after the step, and after it steps back."""
+
+    async def scenario() -> None:
+        desk = await Desk().start()
+        real, offset_s = desk.rig.clock._wall_s, [0.0]
+        desk.rig.clock._wall_s = lambda: real() + offset_s[0]
+        ada, bob = await desk.call("Ada"), Pollster(desk, "Bob")
+        await bob.poll()
+        room = desk.only_room()
+        numbers = [player(room, "Ada").connection]
+        for now_s in (0.0, stepped_s, stepped_s, 0.0, -stepped_s):
+            offset_s[0] = now_s
+            ada.hang_up()
+            await desk.seconds(0.2)
+            ada.connect()
+            await bob.play(3)
+            await desk.seconds(0.3)
+            assert ada.session.state is ClientState.LIVE
+            ada.post(1, "hi")
+            await desk.seconds(0.2)
+            numbers.append(player(room, "Ada").connection)
+        assert numbers == sorted(set(numbers)), "each connection's number is above all before"
+        assert player(room, "Ada").score == 5
+        await bob.settle()
+        assert player(room, "Bob").input_seq == bob.session.last_seq
+        assert ada.session.stats.divergence == bob.session.stats.divergence == 0
         await desk.stop()
 
     virtually(scenario())
