@@ -56,6 +56,13 @@ class Witness:
                 found.append((tick, after))
         return found
 
+    def _note(self, frame: list[Any], now_s: float) -> None:
+        """A frame came, of its tick and of the quiet ones before it that it says needed none."""
+        tick, quiet_until = frame[1], frame[8] if frame[8:] else 0
+        for one in (*range(self.ticks[-1] + 1, quiet_until + 1), tick):
+            self.ticks.append(one)
+            self._read_s.append(now_s)
+
     async def play(self) -> None:
         """Answer every frame with an input; ends with the connection."""
         now = asyncio.get_running_loop().time
@@ -63,8 +70,7 @@ class Witness:
             while True:
                 message = msgpack.unpackb(await self._client.socket.recv(decode=False))
                 if message[0] == FRAME:
-                    self.ticks.append(message[1])
-                    self._read_s.append(now())
+                    self._note(message, now())
                     self.acked = message[4]
                     self.sent += 1
                     await self._client.send(INPUT, message[1], [self.sent, [self.sent % 3 - 1, 0]])
@@ -80,8 +86,9 @@ class Witness:
 async def unharmed(server: Server, **options: Any) -> AsyncGenerator[Witness, None]:
     """A witness for the time of the block, and what it swears at the end.
 
-    It got the frame of every tick, in order, and an ack for its inputs; it was told of nothing
-    else; besides it no connection and no session is left; and the server logged no failure.
+    It got the frame of every tick in which anything happened, in order, and an ack for its inputs;
+    it was told of nothing else; besides it no connection and no session is left; and the server
+    logged no failure.
     """
     logged = len(server.log())
     async with connected(server) as client:
