@@ -105,14 +105,22 @@ class History:
 
     def refusals(self, player: int, base: int) -> list[Refusal]:
         """Refusals remembered for one player in ticks after `base`."""
-        recalled = [r for tick, r in self._recalled if tick > base and r.player == player]
-        return recalled + [
-            refusal
-            for entry in self._ring
-            if entry.tick > base and entry.refusals
-            for refusal in entry.refusals
-            if refusal.player == player
-        ]
+        found: list[Refusal] = []
+        for entry in reversed(self._ring):
+            if entry.tick <= base:
+                break
+            if entry.refusals:
+                found[:0] = [refusal for refusal in entry.refusals if refusal.player == player]
+        return [r for tick, r in self._recalled if tick > base and r.player == player] + found
+
+    def refused_since(self, base: int) -> bool:
+        """Whether anything was refused in ticks after `base`, of which all are remembered."""
+        for entry in reversed(self._ring):
+            if entry.tick <= base:
+                break
+            if entry.refusals:
+                return True
+        return bool(self._recalled) and any(tick > base for tick, _ in self._recalled)
 
     def recall(self, tick: int, refusals: list[Refusal]) -> None:
         """Put back refusals a checkpoint kept of a tick whose changes are not remembered."""

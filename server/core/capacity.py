@@ -32,6 +32,8 @@ class Capacity:
 
     def check(self, match: Match, commit: Commit) -> None:
         """GameError, with the numbers, where the match has come to hold more than it may."""
+        if commit.empty:
+            return
         tables = match.tables
         rows = sum(len(table.rows) for table in tables)
         if rows > MATCH_ROWS_MAX:

@@ -37,6 +37,7 @@ class Fanout:
         "_heads",
         "_match",
         "_plain",
+        "_plains",
         "_players",
         "_still",
         "_whole",
@@ -57,10 +58,10 @@ class Fanout:
         self._heads: dict[int, bytes] = {}
         self._crc: int | None = None
         self._players: dict[int, Any] = match.tables[PLAYER_TABLE].rows
-        # What follows the ack in the usual frame: the whole tick, for a session that has the last.
-        self._plain: bytes | None = None
-        if not (match.game.hides or match.has_owned_columns or commit.refusals):
-            self._plain = b"\xc0\xc0" + array_head(commit.public.count) + commit.public.data
+        # What goes before and after the ack in the usual frame, by base: the whole tick, for a
+        # session that lacks nothing before it. None where a frame is not that plain.
+        self._plain = not (match.game.hides or match.has_owned_columns or commit.refusals)
+        self._plains: dict[int, tuple[bytes, bytes] | None] = {}
 
     def frame(self, session: ServerSession) -> bytes:
         """The FRAME that brings a session to this tick; the session's base moves here."""
@@ -72,12 +73,13 @@ class Fanout:
         row = self._players.get(session.player)
         session.ack = row.input_seq if row is not None else 0
         ack = pack(session.ack)
-        if self._plain is not None and session.base == tick - 1 and tick > 1:
+        plain = self._plain_from(session.base) if self._plain else None
+        if plain is not None:
+            if session.base < self._still:
+                session.quiet += self._still - session.base
             session.base = tick
-            plain = self._head(tick - 1) + ack + self._plain
-            if len(plain) <= PART_BYTES:
-                return (plain,)
-            return (self._head(tick - 1), ack, self._plain)
+            head, rest = plain
+            return (head + ack + rest,) if len(rest) < PART_BYTES - 64 else (head, ack, rest)
         if session.base != tick - 1 and not match.history.reaches(session.base):
             session.base = 0
         parts: tuple[Chunks, ...]
@@ -97,6 +99,23 @@ class Fanout:
         head = self._head(base) + ack + rest + array_head(count)
         pieces = (head, *(part.data for part in parts), still)
         return pieces if sum(map(len, pieces)) > PART_BYTES else (b"".join(pieces),)
+
+    def _plain_from(self, base: int) -> tuple[bytes, bytes] | None:
+        """The bytes before and after the ack of a frame of nothing but this tick's own chunks."""
+        if base in self._plains:
+            return self._plains[base]
+        made: tuple[bytes, bytes] | None = None
+        history, tick, public = self._match.history, self._commit.tick, self._commit.public
+        if (
+            0 < base < tick
+            and self._whole <= base
+            and (base == tick - 1 or (history.reaches(base) and not history.refused_since(base)))
+        ):
+            still = pack(self._still) if self._unchanged_since(base) else b""
+            rest = b"\xc0\xc0" + array_head(public.count) + public.data + still
+            made = (self._head(base), rest)
+        self._plains[base] = made
+        return made
 
     def _unchanged_since(self, base: int) -> bool:
         """Whether the ticks after `base` needed no frame, up to the last that could have one."""

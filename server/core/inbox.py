@@ -101,6 +101,11 @@ class Inbox:
             if item.input is not None:
                 self._waiting += 1
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is held, so that a tick need not ask."""
+        return not self._items and self._held is None
+
     def jump(self, first_seq: int) -> None:
         """A resuming client no longer holds what lies before `first_seq`; go on from there."""
         if first_seq > self.queued + 1:
@@ -111,9 +116,9 @@ class Inbox:
     ) -> tuple[list[Item], list[Item]]:
         """This tick's items (at most the last has an input), and the older ones skipped for it.
 
-        Call it every tick. Skipped items lose their input, never their actions. An item whose
-        actions would be more than `actions_max` with those before it waits for the next tick, and
-        so does all behind it.
+        Call it every tick in which the inbox is not `idle`. Skipped items lose their input, never
+        their actions. An item whose actions would be more than `actions_max` with those before it
+        waits for the next tick, and so does all behind it.
         """
         taken: list[Item] = []
         skipped: list[Item] = []

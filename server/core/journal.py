@@ -41,6 +41,9 @@ from .seating import JoinRefusal, RefusalCode
 from .versions import LeftAlone
 
 FORMAT = 1
+# What stands before and after the tick in the record of one in which nothing happened.
+_QUIET_HEAD = array_head(6) + pack(FORMAT)
+_QUIET_REST = b"".join(map(pack, ([0, b""], [], [0, b""], [])))
 
 
 class JournalDamaged(StoreError):
@@ -49,6 +52,9 @@ class JournalDamaged(StoreError):
 
 def encode_record(commit: Commit, turned_away: Mapping[bytes, JoinRefusal] | None = None) -> bytes:
     """One tick's record, and the joins it refused, by nonce."""
+    if commit.empty and not turned_away:
+        packed = _QUIET_HEAD + pack(commit.tick) + _QUIET_REST
+        return zlib.crc32(packed).to_bytes(4, "little") + packed
     away = [[nonce, no.reason, int(no.code)] for nonce, no in (turned_away or {}).items()]
     more: list[Any] = [away] if away or commit.written else []
     return _sealed([*_body(commit), *more, *([commit.written] if commit.written else [])])

@@ -73,6 +73,7 @@ class Room:
         self._inboxes: dict[int, Inbox] = {}
         self._taken = TickInputs()
         self._capacity = Capacity()
+        self._neutral = match.game.input()
         self._bots_refused: tuple[float, int] | None = None
         self._bots_most: float = math.inf
         # The last match whose result is journaled.
@@ -198,7 +199,7 @@ class Room:
         if self.bots or self.bots_seated:
             self._fill_with_bots()
         inputs = self._inputs(taken, refusals)
-        self._call("step", game.step, match, Inputs(game.input(), inputs))
+        self._call("step", game.step, match, Inputs(self._neutral, inputs))
         return self._finish(seated, refused, refusals)
 
     def step_without(self, reason: str) -> Step:
@@ -218,7 +219,7 @@ class Room:
                 for item in items:
                     parts = range(0 if item.input is not None else 1, len(item.actions) + 1)
                     refusals += [Refusal(player, item.seq, part, reason) for part in parts]
-        self._call("step", self.game.step, self.match, Inputs(self.game.input(), {}))
+        self._call("step", self.game.step, self.match, Inputs(self._neutral, {}))
         held = {nonce: self.seat_of(nonce) for nonce in taken.joins}
         seated = {nonce: player for nonce, player in held.items() if player is not None}
         failed = JoinRefusal(RefusalCode.FAILED, reason)
@@ -248,14 +249,13 @@ class Room:
         try:
             commit = self.match.commit(refusals)
             self._capacity.check(self.match, commit)
-            room = next(iter(self.match.all(self.game.room)), None)
-            if room is None:
+            if not self.match.tables[ROOM_TABLE].rows:
                 raise GameError("the room's own row was despawned; the match cannot do without")
         except MemoryError as error:
             raise OutOfMemory("commit") from error
         except Exception as error:
             raise HookFailed("step", self.game, error) from error
-        result = None
+        result, room = None, self.match.room
         if not room.finished:
             self._finished_since_s = None
         elif room.match_number != self._last_result:
@@ -449,6 +449,8 @@ class Room:
             inbox = self._inboxes.get(number)
             if inbox is None:
                 inbox = self._inboxes[number] = Inbox(player.input_seq)
+            if inbox.idle:
+                continue
             sample: Input | None = None
             taken, skipped = inbox.take(backlog, rate, most)
             if taken:

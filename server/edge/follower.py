@@ -154,18 +154,21 @@ class RoomFollower:
 
     def published(self, publication: Publication) -> None:
         """Settle joins, send this tick's frames, and tell the room who is here."""
-        tick = publication.commit.tick
+        commit = publication.commit
+        tick, empty = commit.tick, commit.empty
         self._committed = publication.committed_tick
         self._settle(publication)
-        for arrival in self._take_arrivals():
-            if not self._is_early(arrival, tick):
-                self._admit(arrival, tick)
+        if self._arrivals:
+            for arrival in self._take_arrivals():
+                if not self._is_early(arrival, tick):
+                    self._admit(arrival, tick)
         self._dismiss(publication.left)
-        self._move_out()
+        if not empty:
+            self._move_out()
         if self._moved:
             self._moved = False
             self.port.present(self._seats.players, self.spectators)
-        self._stirred = self._stirred or not publication.commit.empty
+        self._stirred = self._stirred or not empty
         if tick % self.port.game.send_every == 0:
             digest = self._digest_is_due(tick)
             if self._sessions and (self._stirred or digest or tick >= self._next_due):

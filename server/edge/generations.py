@@ -69,9 +69,12 @@ class Generations:
 
     def replaced(self) -> list[int]:
         """The players who went on elsewhere, as the rows changed by the newest tick say."""
+        newest = self._port.match.history.newest
+        if not newest:
+            return []
         table = self._port.match.tables[PLAYER_TABLE]
         bit = 1 << (1 + list(table.kind._fields).index("connection"))  # pyright: ignore[reportPrivateUsage]
-        changes = [c for c in self._port.match.history.newest if c.table == PLAYER_TABLE]
+        changes = [change for change in newest if change.table == PLAYER_TABLE]
         changed = [n for c in changes for mask, ids in c.masks if mask & bit for n in ids]
         return [n for n in changed if n in self._here and is_over(self._here[n], self._shown(n))]
 
