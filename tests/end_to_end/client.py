@@ -154,3 +154,9 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
     else:
         head += b"\xff" + size.to_bytes(8)
     return head + bytes(4) + payload
+
+
+def ticks_told(after: int, frame: list[Any]) -> list[int]:
+    """The ticks after one that a FRAME tells of: its own, and the quiet ones before it."""
+    quiet_until = frame[8] if frame[8:] else 0
+    return [*range(after + 1, quiet_until + 1), frame[1]]

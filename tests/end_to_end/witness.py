@@ -12,7 +12,7 @@ import msgpack
 from websockets.exceptions import ConnectionClosed
 
 from shared.limits import BEHIND_TICKS_MAX
-from tests.end_to_end.client import CLOSE, DIGEST, FRAME, INPUT, Client, Seat, connected
+from tests.end_to_end.client import CLOSE, DIGEST, FRAME, INPUT, Client, Seat, connected, ticks_told
 from tests.end_to_end.server import PATIENCE_S, Server, until
 
 # So many frames the witness still gets after the others are gone.
@@ -58,8 +58,7 @@ class Witness:
 
     def _note(self, frame: list[Any], now_s: float) -> None:
         """A frame came, of its tick and of the quiet ones before it that it says needed none."""
-        tick, quiet_until = frame[1], frame[8] if frame[8:] else 0
-        for one in (*range(self.ticks[-1] + 1, quiet_until + 1), tick):
+        for one in ticks_told(self.ticks[-1], frame):
             self.ticks.append(one)
             self._read_s.append(now_s)
 
