@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from holdfast import Entity, Match, Player, f64
+from holdfast import Action, Entity, Match, Player, f64
 from shared.errors import CloseCode
 from shared.limits import FRAME_BYTES_MAX, PART_BYTES, ROWS_MAX, WRITE_GATE_BYTES
 from shared.messages import PART, Role
 from shared.session import ClientState
-from tests.server.core.yard import Cave, Push, Yard
+from tests.server.core.yard import Cave, Push, Say, Yard
 from tests.server.edge.desk import Caller, Desk, closing
 from tests.simulation.loop import virtually
 
@@ -158,6 +158,69 @@ def test_a_line_that_ends_amid_a_long_frame_resumes_from_what_it_held() -> None:
         assert ada.line is not first
         assert ada.session.view.tick > held
         assert ada.session.stats.divergence == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+class Drowsy(Big):
+    """Sleeps soon after it was left."""
+
+    grace_s = 0.5
+    room_empty_s = 1.0
+
+
+def test_a_big_room_sleeps_and_is_woken() -> None:
+    async def scenario() -> None:
+        desk = await Desk(Drowsy(), digest_ticks=5).start()
+        ada = await desk.call("Ada", "drowsy")
+        room = desk.only_room()
+        ada.hang_up()
+        await desk.seconds(3)
+        assert desk.rig.host.rooms() == [], "asleep"
+        bob = await desk.call("Bob", "drowsy", room=room.id)
+        await desk.seconds(1)
+        assert bob.session.epoch > room.epoch
+        assert bob.session.view is not None
+        assert bob.session.view.count(Cell) == ROWS_MAX
+        assert bob.session.stats.divergence == 0
+        await desk.stop()
+
+    virtually(scenario())
+
+
+class Bang(Big):
+    """All its cells come at once, in the middle of the match, and go again."""
+
+    def start(self, match: Match) -> None:
+        Yard.start(self, match)
+
+    def act(self, match: Match, player: Player, action: Action) -> None:
+        if isinstance(action, Say) and action.words == "bang":
+            Big.start(self, match)
+        elif isinstance(action, Say):
+            for cell in match.all(Cell):
+                match.despawn(cell)
+
+
+def test_20000_rows_that_come_and_go_in_a_tick_are_one_record_and_one_frame() -> None:
+    async def scenario() -> None:
+        desk = await Desk(Bang(), digest_ticks=1).start()
+        other = await Desk(Bang(), digest_ticks=1, beside=desk, seed=2).start()
+        ada = await desk.call("Ada", "bang")
+        room = desk.only_room()
+        bob = Caller(other, "Bob", "bang", room=room.id)
+        bob.connect()
+        await desk.seconds(0.5)
+        for words, count in (("bang", ROWS_MAX), ("gone", 0)):
+            ada.post(None, words)
+            await desk.seconds(1)
+            for caller in (ada, bob):
+                assert caller.session.view is not None
+                assert caller.session.view.count(Cell) == count
+                assert caller.session.stats.divergence == 0
+                assert [frame.base for frame in caller.frames].count(0) == 1
+        await other.stop()
         await desk.stop()
 
     virtually(scenario())
