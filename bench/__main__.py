@@ -12,6 +12,7 @@
     feel     what prediction and interpolation are worth over a bad network, in virtual time
     neighbours
              what a room that hangs, is slow, spawns or overflows costs the rooms beside it
+    sleepers what rooms that sleep (`--sleeping`) or are over (`--closed`) cost 30 players
 
 Absolute times belong to the machine; quote the ratios.
 """
@@ -32,6 +33,7 @@ from bench.deltas import arena_cost, delta_bytes
 from bench.feel import feel
 from bench.push import push
 from bench.quiet import quiet
+from bench.sleepers import sleepers
 from bench.slow import slow_reader
 
 HZ = 20
@@ -49,6 +51,7 @@ NAMES = (
     "quiet",
     "feel",
     "neighbours",
+    "sleepers",
 )
 
 NEED_VALKEY = ("push", "neighbours")
@@ -66,6 +69,9 @@ def main() -> None:
         "neighbours": neighbours.neighbours,
         "quiet": lambda: quiet(
             IDLE_PLAYERS, options.rooms, options.seconds, options.before, options.runs
+        ),
+        "sleepers": lambda: sleepers(
+            options.sleeping, options.closed, options.seconds, options.runs
         ),
         "feel": lambda: feel(FEEL_SECONDS, seed=1),
     }
@@ -113,6 +119,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of duplex and push")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
     parser.add_argument("--rooms", type=int, default=28, help="rooms of quiet, of 100 players")
+    parser.add_argument("--sleeping", type=int, default=10_000, help="rooms asleep of sleepers")
+    parser.add_argument("--closed", type=int, default=100_000, help="rooms closed of sleepers")
     parser.add_argument("--before", metavar="COMMIT", help="what quiet is measured beside")
     return parser.parse_args()
 
