@@ -89,8 +89,10 @@ def _noting(times: list[float]) -> Callable[[], None]:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What was measured in one window, in order of size: the gaps between frames of all players,
-    what `/api/rooms` took, both in ms; and the share of a core that the server took.
+    """What was measured in one window.
+
+    In order of size: the gaps between frames of all players, and what `/api/rooms` took, in ms.
+    `cpu_share` is the share of a core that the server took.
     """
 
     gaps_ms: list[float]

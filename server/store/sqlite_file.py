@@ -8,6 +8,7 @@ read inside the transaction that writes.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Generator, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -96,6 +97,20 @@ class SqliteFile:
         with translated(path):
             count = "SELECT count(*) FROM room WHERE status = 'asleep'"
             (self._asleep,) = connection.execute(count).fetchone()
+
+    def copy_to(self, path: Path) -> None:
+        """Write all that is committed into an empty file, and see it to the disk."""
+        with translated(path):
+            self._db.execute("VACUUM INTO ?", (str(path),))
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def use(self, connection: sqlite3.Connection) -> None:
+        """Go on with another connection, to a file that holds the same."""
+        self._db = connection
 
     def close(self) -> None:
         """Close the connection; the last one to close folds the write-ahead log into the file."""
