@@ -83,10 +83,6 @@ def copy_torn(path: Path, torn: Path, log_bytes_kept: int) -> None:
     Path(f"{torn}-wal").write_bytes(Path(f"{path}-wal").read_bytes()[:log_bytes_kept])
 
 
-def rename(path: Path, name: str) -> Path:
-    return path.rename(path.with_name(name))
-
-
 def append_later(store: Store, *entries: Append) -> asyncio.Task[list[StoreError | None]]:
     return asyncio.ensure_future(store.append(entries))
 
