@@ -1,7 +1,7 @@
 """What a game's author imports: only re-exports."""
 
 from shared.entities import Entity, Event, Player, Room
-from shared.errors import GameError, Refused
+from shared.errors import Full, GameError, Refused
 from shared.fields import (
     ALL,
     OWNER,
@@ -35,6 +35,7 @@ __all__ = [
     "Action",
     "Entity",
     "Event",
+    "Full",
     "Game",
     "GameError",
     "Input",

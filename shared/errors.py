@@ -87,6 +87,13 @@ class Refused(Exception):
         self.reason = reason
 
 
+class Full(GameError, Refused):
+    """The match takes no more rows. Raised in `join` or `act` it refuses the player who asked."""
+
+    def __init__(self, reason: str) -> None:
+        Refused.__init__(self, reason)
+
+
 class RemoteError(Exception):
     """Their fault: the connection it came from is closed with `code` and `reason`."""
 

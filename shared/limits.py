@@ -121,6 +121,10 @@ SEATS_MAX = 1000
 ROWS_MAX = 20_000
 # Rows of all classes of a match; a client refuses a view of more.
 MATCH_ROWS_MAX = 65_536
+# Rows spawned: a whole world at once, and then as many as 39 a tick at 128 ticks a second. Each is
+# journaled and sent, so a game that spawned its limit anew in each tick would fill a disk.
+SPAWNS_BURST = MATCH_ROWS_MAX
+SPAWNS_PER_S = 5000
 ROOMS_MAX = 1000
 
 _TEXTS_MAX = 16 * NAME_CHARS_MAX + IDENTITY_CHARS_MAX + BUILD_CHARS_MAX + GAME_CHARS_MAX

@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast
 
 from .chunks import Rows, by_mask
 from .entities import Entity, Event, Player, Room
-from .errors import GameError
+from .errors import Full, GameError
 from .game import Game
 from .history import History, Merged, Refusal
 from .inputs import Options
-from .limits import ENTITY_ID_MAX, ROWS_MAX
+from .limits import ENTITY_ID_MAX, MATCH_ROWS_MAX, ROWS_MAX, SPAWNS_BURST, SPAWNS_PER_S
 from .origin import Origin
 from .past import Moment, Past
 from .result import result_text
@@ -80,6 +80,9 @@ class Match:
         self._seed = seed
         self._rng: Random | None = None
         self._open = True
+        self._free_rows = MATCH_ROWS_MAX
+        # It is not journaled: who takes the room over begins with all of it.
+        self.spawns_left: float = SPAWNS_BURST
         self._by_kind = dict(zip(game.kinds, self.tables, strict=True))
         self._by_kind[Room] = self.tables[ROOM_TABLE]
         self._by_kind[Player] = self.tables[PLAYER_TABLE]
@@ -110,19 +113,24 @@ class Match:
         return self._hidden
 
     def spawn(self, row: E) -> E:
-        """Take a new row into the match; it has an id from here on."""
+        """Take a new row into the match; it has an id from here on.
+
+        `Full`, which in `join` and `act` refuses the player, where the match takes no more: rows
+        of a class, rows at all, rows spawned of late, or ids.
+        """
         self._check_open()
         if row.id:
             raise GameError(f"{row!r} was spawned before; make a new one")
         table = self._table(type(row))
-        if len(table.rows) >= ROWS_MAX:
-            raise GameError(f"{type(row).__name__}: {ROWS_MAX} rows at most; despawn some")
+        self._check_space(table)
         room = self.tables[ROOM_TABLE].rows
         number = self.room.next_id if room else 1
         # `next_id` itself must fit its field.
         if number >= ENTITY_ID_MAX:
-            raise GameError("this room has used up its ids")
+            raise Full("this room has used up its ids")
         table.add(row, number)
+        self._free_rows -= 1
+        self.spawns_left -= 1
         if isinstance(row, Player):
             row.owner = number
         elif isinstance(row, Event):
@@ -133,9 +141,22 @@ class Match:
     def despawn(self, row: Entity) -> None:
         """Let a row go; doing so twice does nothing."""
         self._check_open()
-        self._table(type(row)).remove(row)
+        if self._table(type(row)).remove(row):
+            self._free_rows += 1
         if self._past is not None:
             self._past.forget(row.id)
+
+    def _check_space(self, table: Table) -> None:
+        name = table.kind.__name__
+        if len(table.rows) >= ROWS_MAX:
+            raise Full(f"{name}: {ROWS_MAX} rows at most; despawn some")
+        if self._free_rows < 1:
+            raise Full(f"{name}: the match has {MATCH_ROWS_MAX} rows, the most; despawn some")
+        if self.spawns_left < 1:
+            raise Full(
+                f"{name}: {SPAWNS_BURST} rows were spawned of late; from here on {SPAWNS_PER_S} a "
+                "second"
+            )
 
     def get(self, kind: type[E], number: int) -> E | None:
         """The row with this id, or None when it is gone."""
@@ -204,6 +225,7 @@ class Match:
         if room.finished and room.finished == self.tick:
             raise GameError("the match was finished in this tick; restart it in a later one")
         for table in self.tables[2:]:
+            self._free_rows += len(table.rows)
             for row in list(table.rows.values()):
                 table.remove(row)
         room.match_number += 1
@@ -254,6 +276,8 @@ class Match:
                     if cast(Event, row).born + lifetime > self.tick:
                         break
                     table.remove(row)
+        self._free_rows = MATCH_ROWS_MAX - sum(len(table.rows) for table in self.tables)
+        self.spawns_left = min(SPAWNS_BURST, self.spawns_left + SPAWNS_PER_S * self.dt)
 
     def commit(self, refusals: list[Refusal] | None = None) -> Commit:
         """Round and encode what the tick changed; its delta. GameError names what does not fit."""

@@ -155,6 +155,8 @@ class Room:
 
     def recover(self, match: Match) -> None:
         """Go on from a match restored to its last whole tick."""
+        # A tick that failed for what it spawned would else have as much to spawn each time.
+        match.spawns_left = self.match.spawns_left
         self.match = match
         # Who was seated in the tick that never was has no inbox, and what made the game fail is
         # not held into the next tick.
@@ -397,7 +399,10 @@ class Room:
 
     def _admit(self, row: Player) -> str | None:
         """Spawn a player's row and let the game have it; why not, if the game refuses."""
-        self.match.spawn(row)
+        try:
+            self.match.spawn(row)
+        except Refused as refusal:
+            return reason_of(refusal)
         try:
             self._call("join", self.game.join, self.match, row)
         except Refused as refusal:

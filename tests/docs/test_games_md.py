@@ -228,6 +228,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         limits.FIELDS_MAX,
         limits.TABLES_MAX,
         limits.ROWS_MAX,
+        limits.MATCH_ROWS_MAX,
+        limits.SPAWNS_BURST,
         limits.ENTITY_ID_MAX - 1,
         limits.TEXT_CHARS_MAX,
         limits.RESULT_BYTES_MAX,

@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 
 from shared.entities import Entity, Event, Player, Room
-from shared.errors import GameError
+from shared.errors import Full, GameError
 from shared.fields import OWNER, SERVER, text, u8
 from shared.game import Game, Inputs
 from shared.history import Refusal
-from shared.limits import ENTITY_ID_MAX, ROWS_MAX
+from shared.limits import (
+    ENTITY_ID_MAX,
+    MATCH_ROWS_MAX,
+    ROWS_MAX,
+    SPAWNS_BURST,
+    SPAWNS_PER_S,
+)
 from shared.match import NOTHING, Chunks, Match
 from shared.rounding import RoundingWatch
 from tests.shared.ends import follower_of, opened
@@ -133,6 +139,48 @@ def test_a_class_has_so_many_rows_at_most() -> None:
     match = begun()
     match.tables[2].rows = dict.fromkeys(range(ROWS_MAX), Car())
     with pytest.raises(GameError, match=f"Car: {ROWS_MAX} rows at most; despawn some"):
+        match.spawn(Car())
+
+
+def test_all_classes_together_have_so_many_rows_at_most() -> None:
+    match = begun()
+    match.commit()
+    held = sum(len(table.rows) for table in match.tables)
+    match.tables[3].rows = {n: Boom(born=1) for n in range(100, 99 + MATCH_ROWS_MAX - held)}
+    match.begin_tick()
+    car = match.spawn(Car())
+    with pytest.raises(Full, match=f"Car: the match has {MATCH_ROWS_MAX} rows, the most"):
+        match.spawn(Car())
+    match.despawn(car)
+    match.despawn(car)
+    match.spawn(Car())
+    with pytest.raises(GameError, match="despawn some"):
+        match.spawn(Car())
+
+
+def test_spawning_is_bounded_over_ticks_however_soon_rows_go() -> None:
+    match = begun()
+    spawned = ticks = 0
+
+    def spawn_and_despawn_for_ever() -> None:
+        nonlocal spawned, ticks
+        while True:
+            ticks += 1
+            for _ in range(10_000):
+                match.despawn(match.spawn(Car()))
+                spawned += 1
+            match.commit()
+            match.begin_tick()
+
+    with pytest.raises(Full, match="65536 rows were spawned of late; from here on 5000 a second"):
+        spawn_and_despawn_for_ever()
+    per_tick = SPAWNS_PER_S // match.game.tick_rate
+    assert SPAWNS_BURST < spawned <= SPAWNS_BURST + per_tick * ticks
+    match.commit()
+    match.begin_tick()
+    for _ in range(per_tick):
+        match.spawn(Car())
+    with pytest.raises(Full):
         match.spawn(Car())
 
 

@@ -100,7 +100,7 @@ def test_the_last_seq_is_applied_and_the_room_goes_on() -> None:
     assert whole(old.restored()) == whole(old.room.match)
 
 
-def test_a_room_that_has_used_up_its_ids_says_so_where_it_spawns() -> None:
+def test_a_room_that_has_used_up_its_ids_refuses_who_needs_one_and_goes_on() -> None:
     old = Old(10, ENTITY_ID_MAX - 4, Plain())
     ada = old.seat("Ada")
     left = ENTITY_ID_MAX - old.room.match.room.next_id
@@ -108,8 +108,33 @@ def test_a_room_that_has_used_up_its_ids_says_so_where_it_spawns() -> None:
         old.room.submit(ada, [item(old.game, seq, None, "flash")])
         old.tick()
     assert old.room.match.room.next_id == ENTITY_ID_MAX
+    before = whole(old.room.match)[2:4]
     old.room.submit(ada, [item(old.game, left + 1, None, "flash")])
-    with pytest.raises(HookFailed, match="this room has used up its ids"):
+    old.room.join(SeatRequest(nonce("Bob"), "Bob"))
+    step = old.tick()
+    assert [refusal.reason for refusal in step.commit.refusals] == ["this room has used up its ids"]
+    assert step.refused[nonce("Bob")].reason == "this room has used up its ids"
+    assert whole(old.room.match)[2:4] == before, "what nobody owns is still there"
+    assert whole(old.restored()) == whole(old.room.match)
+
+
+class Bomb(Yard):
+    """Spawns as much as there may be, each tick anew."""
+
+    def step(self, match: Match, inputs: Any) -> None:
+        flash = self.entities[2]
+        for row in match.all(flash):
+            match.despawn(row)
+        for _ in range(19_990):
+            match.spawn(flash())
+
+
+def test_a_game_that_spawns_its_limit_each_tick_is_named_and_does_not_begin_anew() -> None:
+    old = Old(10, game=Bomb())
+    for _ in range(3):
+        old.tick()
+    with pytest.raises(HookFailed, match="Flash: 65536 rows were spawned of late; from here on"):
         old.tick()
     old.room.recover(old.restored())
-    assert old.room.step_without("used up").commit.tick == old.restored().tick + 1
+    with pytest.raises(HookFailed, match="rows were spawned of late"):
+        old.room.step_without("failed")
