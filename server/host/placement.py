@@ -145,7 +145,8 @@ class Placement:
 
     async def _any(self, wish: Wish, search: SeatSearch) -> RoomHandle:
         """An open room of this kind, wherever it is run, or a new one."""
-        nonce = search.join.nonce
+        watches = search.join.role is Role.SPECTATOR and not wish.private
+        nonce = b"" if watches else search.join.nonce
         while not search.exhausted:
             found = await self._directory.seat(wish, nonce, search.passed)
             if found is None:
@@ -161,8 +162,9 @@ class Placement:
                     raise
                 # It was put aside, and whoever announced it has died of it.
                 room = None
-            if room is not None and not room.ending and (room.holds(nonce) or _fits(room)):
-                return room
+            if room is not None and not room.ending and room.understood:
+                if watches or room.holds(nonce) or _fits(room):
+                    return room
             # It filled up, or ended, before the directory was told.
             if room is None:
                 await self._directory.gone(found)
@@ -189,7 +191,7 @@ class Placement:
 
 def _fits(room: RoomHandle) -> bool:
     """Whether a player who does not mind which room can be seated in this one."""
-    return not room.finished and room.free_seats > 0 and room.understood
+    return not room.finished and room.free_seats > 0
 
 
 def other_rules() -> RemoteError:

@@ -197,6 +197,7 @@ class Exchange(Protocol):
         """The room where this nonce finds a seat, or that there is none.
 
         `process` is the one that asks, and makes the room if told to; `excluding` are rooms that
-        refused the nonce: nothing there is promised to it any more.
+        refused the nonce: nothing there is promised to it any more. To no nonce (b""), as for a
+        spectator, nothing is promised.
         """
         ...

@@ -165,6 +165,8 @@ class MemoryExchange:
 
     def _send(self, nonce: bytes, room: str, now: float) -> None:
         """Promise a nonce a seat in a room, and send it there again."""
+        if not nonce:
+            return
         self._promises.setdefault(room, {})[nonce] = now + PROMISE_S
         # Put last, so that the nonces stay in order of their end.
         self._nonces.pop(nonce, None)

@@ -173,7 +173,7 @@ if key ~= '' then
   local found = redis.call('ZRANGEBYSCORE', SEATS .. key, 1, '+inf', 'LIMIT', 0, enough)
   for _, room in ipairs(found) do
     if not excluded[room] then
-      promise(room, nonce)
+      if nonce ~= '' then promise(room, nonce) end
       return {'seat', room}
     end
   end

@@ -17,6 +17,7 @@ from server.host.directory import kind_key
 from server.host.room_handle import RoomHandle
 from server.store.exchange import NoSeat
 from shared.errors import CloseCode, RemoteError
+from shared.messages import Role
 from tests.server.core.yard import Yard, nonce
 from tests.server.host.rig import Rig, join, player, post
 from tests.simulation.loop import virtually
@@ -370,6 +371,19 @@ def test_waking_counts_against_the_most_rooms_of_a_process() -> None:
             assert "as many rooms as it may" in error.reason
         with pytest.raises(RemoteError, match="no room for another room"):
             await rig.host.place(join("Bob", private=True))
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_spectators_keep_no_seat_from_the_players_who_come() -> None:
+    async def scenario() -> None:
+        rig = await Rig({"yard": Pair()}, standing=[("yard", {})]).start()
+        [room] = rig.owned()
+        await rig.seconds(0.3)
+        watching = [join(f"watcher {n}", role=Role.SPECTATOR) for n in range(3)]
+        assert {(await rig.host.place(one)).id for one in watching} == {room.id}
+        assert (await rig.enter("Ada")).id == (await rig.enter("Bob")).id == room.id
         await rig.stop()
 
     virtually(scenario())

@@ -354,3 +354,11 @@ async def test_a_sleeping_rooms_promises_end_without_making_it_one_of_a_kind(
     assert await two.find_seat("arena", b"b") is NoSeat.MAKE
     await one.announce([listing(ROOM, 1)])
     assert await two.find_seat("arena", b"b") == ROOM
+
+
+async def test_who_only_watches_is_promised_no_seat(exchanges: Two) -> None:
+    one, two = exchanges
+    await one.announce([listing(ROOM, 1)])
+    assert [await two.find_seat("arena", b"") for _ in range(3)] == [ROOM] * 3
+    assert await one.find_seat("arena", b"a") == ROOM
+    assert await one.find_seat("arena", b"") is NoSeat.MAKE, "a full room is not found"
