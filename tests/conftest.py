@@ -39,12 +39,16 @@ def pytest_asyncio_loop_factories(
     """Name the loops; pytest-asyncio makes one parameter of an asynchronous test from each."""
     del config
     factories: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
-    once = item.get_closest_marker("slow") or item.path.parent.name in ONE_LOOP
-    if HAVE_UVLOOP and not once:
-        import uvloop
+    if not HAVE_UVLOOP:
+        return factories
+    import uvloop
 
-        factories = {"uvloop": uvloop.new_event_loop} | factories
-    return factories
+    asked = item.get_closest_marker("asyncio")
+    chosen = asked is not None and "loop_factories" in asked.kwargs
+    once = item.get_closest_marker("slow") or item.path.parent.name in ONE_LOOP
+    if once and not chosen:
+        return {"uvloop": uvloop.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop} | factories
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

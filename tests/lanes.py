@@ -66,9 +66,9 @@ def stages(workers: int) -> list[list[Lane]]:
     rest = ("-m", "not alone and not browser", "--dist", "loadgroup", "--no-loadscope-reorder")
     return [
         [client()],
-        [Lane("alone", (*PYTEST, "-m", "alone"))],
+        [Lane("alone", (*PYTEST, "-m", "alone", *marked("alone")))],
         [
-            Lane("browser", (*PYTEST, "-m", "browser and not alone")),
+            Lane("browser", (*PYTEST, "-m", "browser and not alone", *marked("browser"))),
             Lane("virtual", (*GIVES_WAY, *PYTEST, *rest, "-n", "2", *folders)),
         ],
         [
@@ -78,6 +78,12 @@ def stages(workers: int) -> list[list[Lane]]:
             )
         ],
     ]
+
+
+def marked(name: str) -> list[str]:
+    """The files with tests of this mark: collecting all the others would take longer than these."""
+    files = sorted(ROOT.glob("tests/**/test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if f"mark.{name}" in file.read_text()]
 
 
 def client() -> Lane:

@@ -24,10 +24,10 @@ from tests.end_to_end.server import GAMES, ROOT, Server, environment, serve
 ROUNDS = 3
 # Kinds that seem to disturb are looked at again, up to so many rounds.
 ROUNDS_MAX = 9
-# Sixteen frames at 20 a second.
-WINDOW_S = 0.8
+# Ten frames at 20 a second.
+WINDOW_S = 0.5
 # What the last kind left behind is over before the next begins.
-REST_S = 0.2
+REST_S = 0.15
 QUIET = ""
 # What no offender may do to a neighbour; the hog, who is none, must.
 RATIO_MAX = 2.0

@@ -71,7 +71,8 @@ def test_connections_are_kept_until_they_are_gone() -> None:
 
 def test_tokens_are_the_edges_and_do_not_age() -> None:
     async def scenario() -> None:
-        desk = await Desk().start()
+        # Its host is not started: a day of its beats would take longer than all else here.
+        desk = Desk()
         seat = Seat("abcdefgh", 4, nonce("Ada"))
         token = desk.edge.token(seat, 1_000_000_000)
         assert desk.edge.check(token) == seat

@@ -33,6 +33,9 @@ from tests.server.store.redis_ways import (
 ROOMS = [f"room{number:08d}" for number in range(1, 13)]
 PROCESS = Process("a", 1, open=True, games=("arena",))
 
+# Each waits for nodes to notice that another is gone.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Generator[Cluster, None, None]:
