@@ -162,9 +162,8 @@ class Placement:
                     raise
                 # It was put aside, and whoever announced it has died of it.
                 room = None
-            if room is not None and not room.ending and room.understood:
-                if watches or room.holds(nonce) or _fits(room):
-                    return room
+            if room is not None and _is_open(room) and (watches or _seats(room, nonce)):
+                return room
             # It filled up, or ended, before the directory was told.
             if room is None:
                 await self._directory.gone(found)
@@ -189,9 +188,14 @@ class Placement:
         return await self._make_room(meta, game, wish, nonce)
 
 
-def _fits(room: RoomHandle) -> bool:
-    """Whether a player who does not mind which room can be seated in this one."""
-    return not room.finished and room.free_seats > 0
+def _is_open(room: RoomHandle) -> bool:
+    """Whether a room goes on, and this process can show it."""
+    return not room.ending and room.understood
+
+
+def _seats(room: RoomHandle, nonce: bytes) -> bool:
+    """Whether a player who does not mind which room has, or can have, a seat in this one."""
+    return room.holds(nonce) or (not room.finished and room.free_seats > 0)
 
 
 def other_rules() -> RemoteError:
