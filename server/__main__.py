@@ -8,7 +8,7 @@ import sys
 from server.commands import COMMANDS, run_command
 from server.config import parse_or_exit
 from server.supervisor import require_assertions, supervise
-from server.worker import check_settings, make_log, run_worker
+from server.worker import check_settings, make_log, run_worker, tell_stuck
 from shared.errors import ConfigError
 
 
@@ -24,8 +24,8 @@ def main() -> None:
             raise SystemExit(run_worker(config))
         # Once the port is bound, somebody may come; what is wrong is said before.
         folders = check_settings(config)
-        command = [sys.executable, "-m", "server", *argv]
-        raise SystemExit(supervise(config, command, make_log(config), folders))
+        command, log = [sys.executable, "-m", "server", *argv], make_log(config)
+        raise SystemExit(supervise(config, command, log, folders, tell_stuck(config, log)))
     except ConfigError as error:
         print(f"holdfast: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -15,8 +15,9 @@ from server.watchdog import BEAT_S
 class Heartbeat:
     """A worker's part of the page that its supervisor shares; `name` is the process's."""
 
-    def __init__(self, inherited: Inherited, name: str) -> None:
+    def __init__(self, inherited: Inherited, name: str, beat_s: float = BEAT_S) -> None:
         self.name = name
+        self._beat_s = beat_s
         self._page = WatchPage(inherited.page)
         self._number = inherited.number
         self._stacks = inherited.stacks
@@ -48,7 +49,7 @@ class Heartbeat:
     async def _run(self) -> None:
         while True:
             self.marker.beat(traced=is_traced())
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(self._beat_s)
 
 
 def is_traced() -> bool:

@@ -52,13 +52,18 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
 def supervise(
-    config: Config, argv: Sequence[str], log: logging.Logger, folders: Collection[str] = ()
+    config: Config,
+    argv: Sequence[str],
+    log: logging.Logger,
+    folders: Collection[str] = (),
+    tell: Callable[[str, str], None] | None = None,
 ) -> int:
     """Bind, keep the workers alive, and return the exit status of the whole server.
 
     `argv` is the whole command of a worker, interpreter included; `--worker` with what it inherits
-    is added to it. `folders` are those of the games' files. Raises `ConfigError` when the address
-    cannot be bound or assertions are off.
+    is added to it. `folders` are those of the games' files; `tell` says to other machines in which
+    room a process is stuck. Raises `ConfigError` when the address cannot be bound or assertions are
+    off.
     """
     require_assertions()
     listener = listen(config.host, config.port)
@@ -73,6 +78,7 @@ def supervise(
             log=log,
             watchdog_s=config.watchdog_s,
             folders=folders,
+            tell=tell,
         ).run()
     finally:
         listener.close()
@@ -92,6 +98,7 @@ class Supervisor:
 
     stop_s: how long a worker that was told to stop may take, in seconds, before SIGKILL.
     watchdog_s: how long a worker's loop may be silent, in seconds; 0 for as long as it likes.
+    tell: says to other machines in which room a worker is stuck.
     backoff: makes what decides over the restarts of one worker.
     """
 
@@ -107,11 +114,11 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
         watchdog_s: float = 0.0,
         folders: Collection[str] = (),
+        tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self._listener = listener
-        self._watchdog_s = watchdog_s
         self._page = WatchPage.make()
-        self._watching = Watching(self._page, watchdog_s, folders, log, clock=clock)
+        self._watching = Watching(self._page, watchdog_s, folders, log, clock=clock, tell=tell)
         self._stop_s = stop_s
         self._log = log
         self._clock = clock
@@ -137,7 +144,8 @@ class Supervisor:
         return max(self._statuses, default=EXIT_OK)
 
     def _start(self, worker: WorkerProcess) -> None:
-        worker.start(self._listener, self._page, self._clock(), watchdog_s=self._watchdog_s)
+        worker.start(self._listener, self._page, self._clock())
+        self._watching.begin(worker)
         number = f", worker {worker.number}" if len(self._workers) > 1 else ""
         self._log.info("worker started: pid %d%s", worker.pid, number)
 

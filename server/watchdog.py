@@ -16,6 +16,13 @@ from server.watch_page import Mark, Slot
 
 BEAT_S: Final = 0.1
 """How often a worker's loop says that it turns."""
+BEAT_SHARED_S: Final = 0.02
+"""The same where other machines follow its rooms, and the looks of its supervisor there.
+
+They take a room over after 0.15 s of silence, of which 0.1 s may be left when a hang begins: the
+worker is marked as stuck in it before.
+"""
+STUCK_S: Final = 0.05
 LOOKS: Final = 20
 """The supervisor looks so many times in the time a worker may be silent."""
 LOOK_MIN_S: Final = 0.05
@@ -35,8 +42,11 @@ class Hang:
 class Watched:
     """One worker's process as the watchdog has it; a new process needs a new one."""
 
-    def __init__(self, watchdog_s: float) -> None:
+    def __init__(self, watchdog_s: float, look_every_s: float | None = None) -> None:
         self._limit_s = watchdog_s
+        self._unwatched_s = UNWATCHED_LOOKS * (look_every_s or look_s(watchdog_s))
+        # The room that it has been in for the whole of a silence that is too short to hang.
+        self.stuck: Mark | None = None
         self._beats = 0
         self._looked_s: float | None = None
         self._silent_s = 0.0
@@ -49,10 +59,13 @@ class Watched:
         if before_s is None or slot.beats != self._beats or slot.beats == 0 or slot.traced:
             self._beats, self._silent_s = slot.beats, 0.0
             self._in_s.clear()
+            self.stuck = None
             return None
-        passed_s = min(now_s - before_s, UNWATCHED_LOOKS * look_s(self._limit_s))
+        passed_s = min(now_s - before_s, self._unwatched_s)
         self._silent_s += passed_s
         self._in_s[slot.mark] = self._in_s.get(slot.mark, 0.0) + passed_s
+        alone = len(self._in_s) == 1 and self._silent_s >= STUCK_S
+        self.stuck = slot.mark if alone else None
         if self._silent_s < self._limit_s:
             return None
         most = max(self._in_s, key=lambda mark: self._in_s[mark])

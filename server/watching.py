@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from server.watch_page import Conviction, Mark, WatchPage
-from server.watchdog import Hang, look_s, place_in_stack
+from server.watchdog import BEAT_SHARED_S, Hang, look_s, place_in_stack
 from server.worker_process import WorkerProcess
 
 STACK_WAIT_S: Final = 0.5
@@ -26,6 +26,8 @@ class Watching:
     """The watchdog of one supervisor. `folders` are those of its games; `wall` seconds since 1970.
 
     watchdog_s: how long a worker's loop may be silent, in seconds; 0 watches nobody.
+    tell: says to other machines in which room ("": none) a process is stuck, where they share a
+    store; said again each `watchdog_s` as long as it is true.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Watching:
         *,
         clock: Callable[[], float],
         wall: Callable[[], float] = time.time,
+        tell: Callable[[str, str], None] | None = None,
     ) -> None:
         self._page = page
         self._watchdog_s = watchdog_s
@@ -45,6 +48,9 @@ class Watching:
         self._clock = clock
         self._wall = wall
         self._due_s = 0.0
+        self._tell = tell
+        self._told: dict[int, tuple[str, str, float]] = {}
+        self._look_s = look_s(watchdog_s) if tell is None else BEAT_SHARED_S
 
     @property
     def due_s(self) -> float | None:
@@ -56,12 +62,32 @@ class Watching:
         now = self._clock()
         if not self._watchdog_s or now < self._due_s:
             return
-        self._due_s = now + look_s(self._watchdog_s)
+        self._due_s = now + self._look_s
         for worker in workers:
             if worker.alive and not worker.killed:
-                hang = worker.watched.look(now, self._page.slot(worker.number))
+                slot = self._page.slot(worker.number)
+                hang = worker.watched.look(now, slot)
+                self._tell_others(worker.number, slot.name, worker.watched.stuck, now)
                 if hang is not None:
                     self._end(worker, hang)
+
+    def _tell_others(self, number: int, name: str, stuck: Mark | None, now: float) -> None:
+        """Say in which room a worker is stuck when that changes, and again before it is forgotten.
+
+        What was said of one that is ended for it stays until it is forgotten.
+        """
+        if self._tell is None:
+            return
+        room = "" if stuck is None else stuck.room
+        *told, told_s = self._told.get(number, (name, "", now))
+        if [name, room] != told or (room and now - told_s > self._watchdog_s):
+            self._told[number] = (name, room, now)
+            self._tell(name, room)
+
+    def begin(self, worker: WorkerProcess) -> None:
+        """A worker's process was started."""
+        worker.watch(self._watchdog_s, self._look_s)
+        self._told.pop(worker.number, None)
 
     def saved(self) -> None:
         """The games' files were saved: rooms that were kept for that may be tried again."""
@@ -72,7 +98,7 @@ class Watching:
             self._log.warning(
                 "worker %d is silent, but process %d debugs it: left alone", worker.pid, tracer
             )
-            worker.watch(self._watchdog_s)
+            worker.watch(self._watchdog_s, self._look_s)
             return
         stack = worker.stack(STACK_WAIT_S)
         silent = f"worker {worker.pid} is silent for {hang.silent_s:.1f} s"

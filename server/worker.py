@@ -11,7 +11,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from server.reloading import WATCH_S, Sources
 from server.restarts import EXIT_CONFIG, EXIT_OK, EXIT_RELOAD, EXIT_STORE
 from server.settings import LogFormat
 from server.store.base import StoreUnavailable
-from server.store.open import open_exchange, open_store
+from server.store.exchange import Exchange
+from server.store.open import is_shared, open_exchange, open_store
+from server.stuck_teller import StuckTeller
+from server.watchdog import BEAT_S, BEAT_SHARED_S
 from shared.errors import ConfigError, RemoteError, StoreError
 
 # A save so long before the hang may not have been noticed by the process that hung.
@@ -66,6 +70,17 @@ def check_settings(config: Config) -> set[str]:
     open_store(config.store, lambda: 0)
     signing_secret(config)
     return {str(loaded.source.parent) for loaded in found if loaded.source is not None}
+
+
+def tell_stuck(config: Config, log: logging.Logger) -> Callable[[str, str], None] | None:
+    """How a supervisor tells other machines of a worker that hangs; None where there are none."""
+    if not config.watchdog_s or not is_shared(config.store):
+        return None
+
+    def make() -> Exchange:
+        return open_exchange(config.store, time.monotonic, secrets.token_bytes, log)
+
+    return StuckTeller(make, 2 * config.watchdog_s, log).tell
 
 
 def make_log(config: Config) -> logging.Logger:
@@ -144,7 +159,8 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     sock, number = adopt(config.worker), config.worker.number
     # Never the name of an earlier process: who owns a room is told by it.
     name = f"{os.environ.get('GAE_INSTANCE', 'local')}-{number}-{secrets.token_hex(4)}"
-    heart = Heartbeat(config.worker, name)
+    beat_s = BEAT_SHARED_S if is_shared(config.store) else BEAT_S
+    heart = Heartbeat(config.worker, name, beat_s)
     games, broken = load_what_loads(config)
     for name, why in broken.items():
         log.error("%s; %s is not served by this process, and its rooms are left alone", why, name)

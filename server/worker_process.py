@@ -65,9 +65,7 @@ class WorkerProcess:
         """The lifeline of a process that has not said yet that it serves."""
         return None if self.served else self._lifeline
 
-    def start(
-        self, listener: socket.socket, page: WatchPage, now: float, *, watchdog_s: float = 0.0
-    ) -> None:
+    def start(self, listener: socket.socket, page: WatchPage, now: float) -> None:
         """Start a process that inherits the listening socket and the page it is watched by."""
         assert self._process is None
         page.clear(self.number)
@@ -87,11 +85,10 @@ class WorkerProcess:
         self.started = now
         self.start_at = self.stop_by = None
         self.served = self.replacing = self.killed = self.convicted = False
-        self.watch(watchdog_s)
 
-    def watch(self, watchdog_s: float) -> None:
+    def watch(self, watchdog_s: float, look_every_s: float) -> None:
         """Judge its silence from now on, as if nothing had been noticed before."""
-        self.watched = Watched(watchdog_s)
+        self.watched = Watched(watchdog_s, look_every_s)
 
     def stack(self, wait_s: float) -> str:
         """Have it write the stacks of its threads, as faulthandler does; "" if it does not.

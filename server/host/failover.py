@@ -28,10 +28,12 @@ class Failover:
         self._left_alone: dict[str, str] = {}
         self._reading = asyncio.Lock()
 
-    async def take_up(self, room: RoomHandle, loaded: Loaded, before: str = "") -> bool:
+    async def take_up(
+        self, room: RoomHandle, loaded: Loaded, before: str = "", stuck: str = ""
+    ) -> bool:
         """Own a room from what the store has of it; False if another process was faster.
 
-        `before` names its last owner, as far as known.
+        `before` names its last owner, as far as known, and `stuck` the room it was stuck in.
 
         LeftAlone, before anything is written, where its rules are not this process's to run.
         """
@@ -43,7 +45,7 @@ class Failover:
         inbox = await context.exchange.listen(room.id, room.receive)
         try:
             held = Held(loaded.epoch, match.tick, loaded.records[-1:])
-            answer = await room.store.take_over(held, before)
+            answer = await room.store.take_over(held, before, stuck)
             if isinstance(answer, Taken) and loaded.status is Status.ASLEEP:
                 await room.store.set_status(answer.epoch, Status.LIVE)
         except BaseException:

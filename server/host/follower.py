@@ -227,6 +227,8 @@ class RoomFollower:
         self._news: Subscription | None = None
         self._inbox: Subscription | None = None
         self._waiting: deque[News | Gap] = deque()
+        # The room that its owner was stuck in when it fell silent, as another machine says.
+        self._stuck = ""
         self._posting = False
         self._over = False
         self._watching: asyncio.Task[None] | None = None
@@ -404,7 +406,7 @@ class RoomFollower:
         room, copy, name = self._room, self.copy, self._context.name
         if self._inbox is None:
             self._inbox = await self._exchange.listen(room.id, room.receive)
-        answer = await self._store.take_over(copy.held(), copy.owner)
+        answer = await self._store.take_over(copy.held(), copy.owner, self._stuck)
         if isinstance(answer, Tail):
             if (answer.owner, answer.tick) == (name, copy.tick) and answer.epoch > copy.epoch:
                 copy.epoch = answer.epoch
@@ -514,16 +516,19 @@ class RoomFollower:
             heard_s = detector.heard_s
             await self._clock.sleep(0)
             await self._clock.sleep(0)
-            if self._is_suspect():
+            if await self._is_suspect():
                 await self._clock.sleep(REPEAT_S)
             elif detector.heard_s == heard_s and not room.life.busy:
                 self._context.metrics.count("silences_total")
                 room.on(Event.SILENCE)
 
-    def _is_suspect(self) -> bool:
+    async def _is_suspect(self) -> bool:
         """Whether this room hangs who runs it: then it is the watchdog's, and not taken over."""
-        suspicion = self._context.watch.suspicion
-        return suspicion.suspects(self._room.id) or suspicion.refuses(self._room.meta.game)
+        room, suspicion = self._room, self._context.watch.suspicion
+        if suspicion.suspects(room.id) or suspicion.refuses(room.meta.game):
+            return True
+        self._stuck = await self._store.stuck_in(self.copy.owner)
+        return self._stuck == room.id
 
     def _watched(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -80,7 +80,9 @@ class Recovery:
             loaded = await self._store.load(room)
             if loaded.epoch == entry.epoch:
                 handle = self._local(room, meta, game)
-                await self._failover.take_up(handle, loaded, entry.owner)
+                stuck = await handle.store.stuck_in(entry.owner)
+                if stuck != room:
+                    await self._failover.take_up(handle, loaded, entry.owner, stuck)
         except StoreUnavailable:
             raise
         except (LeftAlone, NoSuchRoom) as reason:

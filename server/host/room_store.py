@@ -90,8 +90,17 @@ class RoomStore:
         finally:
             self._context.watch.marker.leave()
 
-    async def take_over(self, held: Held, before: str = "") -> Taken | Tail:
-        """Ask for the room in this process's name; `before` names the owner as far as known.
+    async def stuck_in(self, owner: str) -> str:
+        """The room that the owner's watchdog says it is stuck in; "" for none, or none to ask."""
+        try:
+            return await self._context.exchange.stuck_in(owner) if owner else ""
+        except StoreUnavailable:
+            return ""
+
+    async def take_over(self, held: Held, before: str = "", stuck: str = "") -> Taken | Tail:
+        """Ask for the room in this process's name.
+
+        `before` names the owner as far as known, and `stuck` the room that it was stuck in.
 
         After `StoreUnavailable` it may be this process's all the same. Then the next answer is a
         `Tail` whose owner is this process: asked with that epoch, the store gives the room again,
@@ -99,6 +108,7 @@ class RoomStore:
         """
         context = self._context
         blameless = context.watch.suspicion.blameless(self._room, before)
+        blameless = blameless or stuck not in ("", self._room)
         return await context.store.take_over(self._room, context.name, held, blameless=blameless)
 
     async def tail(self, tick: int) -> Tail:

@@ -23,6 +23,9 @@ there is no such room, one asker is told to make it and the others to wait, unti
 is new in the directory or has a seat. For a room of its own (`key` is "") a nonce is sent to the
 room announced as made for it; of the processes that ask for the same nonce one is told to make it.
 
+**A process that is stuck** in a room's game says nothing itself: its watchdog marks it for a while,
+so that who follows its rooms takes over the others and leaves that one alone.
+
 All methods but `tell` and `post` may raise `StoreUnavailable`. `tell` and `post` never wait and
 never raise: what cannot be sent is lost.
 """
@@ -174,6 +177,14 @@ class Exchange(Protocol):
 
     async def processes(self) -> list[Process]:
         """Return the living processes, by name."""
+        ...
+
+    async def mark_stuck(self, owner: str, room: str, seconds: float) -> None:
+        """Say for so long that a process is stuck in a room's game; "" for no more."""
+        ...
+
+    async def stuck_in(self, owner: str) -> str:
+        """Return the room that a process is said to be stuck in; "" for none."""
         ...
 
     async def announce(self, listings: Sequence[Listing]) -> None:

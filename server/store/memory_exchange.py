@@ -66,6 +66,7 @@ class MemoryExchange:
         self._followers: dict[str, list[_Subscription[News | Gap]]] = {}
         self._listeners: dict[str, list[_Subscription[bytes]]] = {}
         self._processes: dict[str, tuple[float, Process]] = {}
+        self._stuck: dict[str, tuple[float, str]] = {}
         self._listings: dict[str, Listing] = {}
         self._kinds: dict[str, set[str]] = {}
         self._promises: dict[str, dict[bytes, float]] = {}
@@ -105,6 +106,15 @@ class MemoryExchange:
         now = self._now()
         self._processes = {n: kept for n, kept in self._processes.items() if kept[0] > now}
         return [process for _, (_, process) in sorted(self._processes.items())]
+
+    async def mark_stuck(self, owner: str, room: str, seconds: float) -> None:
+        now = self._now()
+        self._stuck = {name: one for name, one in self._stuck.items() if one[0] > now}
+        self._stuck[owner] = (now + seconds, room)
+
+    async def stuck_in(self, owner: str) -> str:
+        until, room = self._stuck.get(owner, (0.0, ""))
+        return room if until > self._now() else ""
 
     async def announce(self, listings: Sequence[Listing]) -> None:
         now = self._now()

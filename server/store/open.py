@@ -22,6 +22,11 @@ from shared.errors import ConfigError
 _ACCEPTED = "memory:, sqlite:PATH, sqlite:PATH?synchronous=full or redis://HOST:PORT/DB"
 
 
+def is_shared(url: str) -> bool:
+    """Whether the store that `url` names serves several processes."""
+    return url.startswith(("redis://", "rediss://"))
+
+
 def open_store(
     url: str,
     wall_ms: Callable[[], int],
@@ -38,7 +43,7 @@ def open_store(
     """
     if url == "memory:":
         return MemoryStore(wall_ms, retention)
-    if url.startswith(("redis://", "rediss://")):
+    if is_shared(url):
         from server.store.redis import RedisStore
         from server.store.redis_address import parse_address
 
@@ -74,7 +79,7 @@ def open_exchange(
     What one process alone can use needs nothing outside it; `now` is its clock, monotonic, in
     seconds. Through a Redis, `chance` spreads reconnections and `log` is told what was lost.
     """
-    if url.startswith(("redis://", "rediss://")):
+    if is_shared(url):
         from server.store.redis_address import parse_address
         from server.store.redis_exchange import RedisExchange
 

@@ -55,6 +55,19 @@ class RedisDirectory:
         read = (_process(kept) for kept in (found if is_list(found) else ()))
         return sorted((each for each in read if each is not None), key=lambda each: each.name)
 
+    async def mark_stuck(self, owner: str, room: str, seconds: float) -> None:
+        """As `Exchange.mark_stuck`."""
+        key = self._address.key(f"stuck:{owner}")
+        ms = max(1, int(seconds * 1000))
+        await self._speaker.ask(key, hiredis.pack_command((b"SET", key, room, b"PX", ms)))
+
+    async def stuck_in(self, owner: str) -> str:
+        """As `Exchange.stuck_in`."""
+        key = self._address.key(f"stuck:{owner}")
+        found = await self._speaker.ask(key, hiredis.pack_command((b"GET", key)))
+        room = found.decode("ascii", "replace") if isinstance(found, bytes) else ""
+        return room if ROOM_ID.fullmatch(room) else ""
+
     async def announce(self, listings: Sequence[Listing]) -> None:
         """As `Exchange.announce`."""
         words: list[str | bytes | int] = []

@@ -100,6 +100,12 @@ class RedisExchange:
     async def processes(self) -> list[Process]:
         return await self._directory.processes()
 
+    async def mark_stuck(self, owner: str, room: str, seconds: float) -> None:
+        await self._directory.mark_stuck(owner, room, seconds)
+
+    async def stuck_in(self, owner: str) -> str:
+        return await self._directory.stuck_in(owner)
+
     async def announce(self, listings: Sequence[Listing]) -> None:
         await self._directory.announce(listings)
 

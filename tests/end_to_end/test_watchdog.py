@@ -15,7 +15,7 @@ import pytest
 
 from server.watch_page import GAME_HANGS_MAX
 from shared.errors import CloseCode
-from tests.end_to_end.client import CLOSE, FRAME, INPUT, JOIN, Seat, connected
+from tests.end_to_end.client import CLOSE, FRAME, INPUT, JOIN, Ending, Seat, connected
 from tests.end_to_end.server import GAMES, Server, serve, until
 from tests.server.store.valkey import running
 
@@ -98,6 +98,35 @@ async def open_stuck(server: Server, where: str) -> None:
         if where == "act":
             await client.send(INPUT, 1, [1, None, [0]])
         await client.ended()
+
+
+def test_two_servers_share_no_page_and_the_other_does_not_hang_either(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    # Slow ticks, of which three are waited for: even a busy machine tells of a hang by then.
+    (tmp_path / "act.py").write_text(STUCK.replace("seats = 4", "seats = 4\n    tick_rate = 2"))
+    usual = ("--games", f"{tmp_path}/act.py", "--watchdog-s", "4")
+    with (
+        running(tmp_path / "valkey") as store,
+        serve(tmp_path / "one", *usual, "--store", store.url) as one,
+        serve(tmp_path / "two", *usual, "--store", store.url) as two,
+    ):
+        ending, seat = asyncio.run(hang_followed_from(one, two))
+        assert ending.close is not None
+        assert ending.close[1] == CloseCode.GAME_FAILED
+        assert one.log().count("is silent for") == 1
+        assert "is silent for" not in two.log()
+        assert f"room {seat.room}: taken over" not in two.log()
+        assert f"room {seat.room} is quarantined: act: act did not" in one.log()
+
+
+async def hang_followed_from(one: Server, two: Server) -> tuple[Ending, Seat]:
+    """Ada's action hangs her server; how that ends for Bob in her room, at another one."""
+    async with connected(one) as ada, connected(two) as bob:
+        seat = await ada.join("act", private=True, where="act")
+        await bob.join("act", room=seat.room)
+        await ada.send(INPUT, 1, [1, None, [0]])
+        return await bob.ended(), seat
 
 
 def test_with_one_worker_and_a_file_the_rooms_beside_it_go_on(tmp_path: Path) -> None:

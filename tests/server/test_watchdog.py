@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from server.host.failure_detector import SILENCE_LEAST_S
 from server.watch_page import Mark, Slot
-from server.watchdog import LOOK_MAX_S, Hang, Watched, look_s, place_in_stack
+from server.watchdog import (
+    BEAT_SHARED_S,
+    LOOK_MAX_S,
+    Hang,
+    Watched,
+    look_s,
+    place_in_stack,
+)
 
 LIMIT_S = 5.0
 STEP = look_s(LIMIT_S)
@@ -93,3 +101,22 @@ def test_the_place_is_the_innermost_line_of_the_games_own_and_the_hook_the_outer
 def test_a_stack_without_the_games_files_has_no_place() -> None:
     assert place_in_stack(STACK, {"/home/bob"}) == ("", "")
     assert place_in_stack("", {"/home/ada/games"}) == ("", "")
+
+
+def test_a_short_silence_in_one_room_is_told_and_taken_back() -> None:
+    """Others may be about to take the room over, long before it counts as a hang."""
+    watched = Watched(LIMIT_S, BEAT_SHARED_S)
+    found: list[Mark | None] = []
+    for number, one in enumerate([slot(7, ROOM)] * 6 + [slot(8, ROOM)]):
+        assert watched.look(number * BEAT_SHARED_S, one) is None
+        found.append(watched.stuck)
+    assert found == [None, None, None, ROOM, ROOM, ROOM, None]
+    assert found.index(ROOM) * BEAT_SHARED_S + BEAT_SHARED_S < SILENCE_LEAST_S - 1 / 20
+
+
+def test_a_short_silence_in_several_rooms_or_in_none_is_not_told() -> None:
+    for marks in ((ROOM, OTHER), (None,)):
+        watched = Watched(LIMIT_S, BEAT_SHARED_S)
+        for number in range(20):
+            watched.look(number * BEAT_SHARED_S, slot(7, marks[number % len(marks)]))
+            assert watched.stuck is None

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from server.restarts import Backoff
+from server.watch_page import WatchPage
+from server.watchdog import BEAT_SHARED_S
+from server.watching import Watching
+from server.worker_process import WorkerProcess
 from tests.server.supervised import WORKER, supervised
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the supervisor is for POSIX")
 
 ROOM = "coins123"
+LOG = logging.getLogger("tests.watching")
 WATCHDOG_S = 0.6
 INDENT = "\n        "
 
@@ -154,3 +161,46 @@ def test_a_stuck_worker_that_ignores_signals_to_stop_is_ended_as_well(tmp_path: 
         running.process.send_signal(signal.SIGTERM)
         assert running.end() == 1
         assert any("is silent for" in line for line in running.lines)
+
+
+class Silent(WorkerProcess):
+    """A worker of which only its slot counts here."""
+
+    def __init__(self) -> None:
+        super().__init__(1, (), Backoff())
+
+    @property
+    def alive(self) -> bool:
+        return True
+
+
+def test_others_are_told_of_a_worker_that_is_stuck_again_and_again_and_when_it_is_not() -> None:
+    now, told = [0.0], list[tuple[str, str]]()
+    page = WatchPage.make()
+    watching = Watching(
+        page, 5.0, (), LOG, clock=lambda: now[0], tell=lambda *one: told.append(one)
+    )
+    worker, writer = Silent(), page.writer(1, "local-1-abcd")
+    watching.begin(worker)
+
+    def passes(seconds: float) -> None:
+        for _ in range(round(seconds / BEAT_SHARED_S)):
+            now[0] += BEAT_SHARED_S
+            watching.look([worker])
+
+    writer.beat(traced=False)
+    passes(1.0)
+    assert told == [], "silent, and in no room"
+    writer.beat(traced=False)
+    writer.enter(ROOM, "coins", "step")
+    passes(0.2)
+    assert told == [("local-1-abcd", ROOM)]
+    writer.leave()
+    writer.beat(traced=False)
+    passes(0.1)
+    assert told == [("local-1-abcd", ROOM), ("local-1-abcd", "")]
+    writer.enter(ROOM, "coins", "step")
+    writer.beat(traced=False)
+    passes(4.9)
+    assert told[2:] == [("local-1-abcd", ROOM)], "kept for twice the limit"
+    page.close()

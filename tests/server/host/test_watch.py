@@ -202,3 +202,30 @@ def test_a_room_is_put_aside_with_the_reason_and_its_followers_are_told() -> Non
         await two.stop()
 
     virtually(scenario())
+
+
+def test_another_machines_word_keeps_from_its_room_and_clears_the_others() -> None:
+    """Without a page that is shared: the mark in the store says which room hangs its owner."""
+
+    async def scenario() -> None:
+        one = await Rig({"yard": Kept()}).start()
+        two = await one.beside(2)
+        guilty, _ = await one.room("Ada", private=True)
+        followed, _ = await one.room("Bob", private=True)
+        orphan, _ = await one.room("Cid", private=True)
+        forsaken, _ = await one.room("Dot", private=True)
+        for room in (guilty, followed):
+            assert await two.host.reach(room.id) is not None
+        await one.seconds(0.5)
+        await one.exchange.mark_stuck("host-1", guilty.id, 10)
+        await one.kill()
+        await one.seconds(9)
+        assert {room.id for room in two.owned()} == {followed.id, orphan.id, forsaken.id}
+        for room in (followed, orphan, forsaken):
+            assert (await one.store.load(room.id)).recoveries == 0
+        await one.seconds(10)
+        assert guilty.id in {room.id for room in two.owned()}, "the mark is over"
+        assert (await one.store.load(guilty.id)).recoveries == 1
+        await two.stop()
+
+    virtually(scenario())

@@ -23,6 +23,7 @@ from server.store.exchange import (
     Process,
     Released,
 )
+from server.store.redis_exchange import RedisExchange
 from shared.limits import INTEGER_MAX
 from tests.server.store.backends import OTHER, ROOM, WallClock
 from tests.server.store.redis_ways import heard
@@ -362,3 +363,22 @@ async def test_who_only_watches_is_promised_no_seat(exchanges: Two) -> None:
     assert [await two.find_seat("arena", b"") for _ in range(3)] == [ROOM] * 3
     assert await one.find_seat("arena", b"a") == ROOM
     assert await one.find_seat("arena", b"") is NoSeat.MAKE, "a full room is not found"
+
+
+async def test_a_process_that_is_stuck_is_marked_for_a_while(
+    exchanges: tuple[Exchange, Exchange],
+) -> None:
+    here, there = exchanges
+    assert await there.stuck_in("a") == ""
+    await here.mark_stuck("a", "coins123", 30)
+    assert await there.stuck_in("a") == "coins123"
+    assert await there.stuck_in("b") == ""
+    await here.mark_stuck("a", "pond4567", 30)
+    assert await there.stuck_in("a") == "pond4567"
+    await here.mark_stuck("a", "", 30)
+    assert await there.stuck_in("a") == ""
+    if isinstance(here, RedisExchange):
+        # The memory's clock is this test's, and stands still.
+        await here.mark_stuck("a", "coins123", 0.05)
+        await asyncio.sleep(0.1)
+        assert await there.stuck_in("a") == ""
