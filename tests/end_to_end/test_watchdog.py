@@ -16,7 +16,7 @@ import pytest
 from server.watch_page import GAME_HANGS_MAX
 from shared.errors import CloseCode
 from tests.end_to_end.client import CLOSE, FRAME, INPUT, JOIN, Ending, Seat, connected
-from tests.end_to_end.server import GAMES, Server, serve, until
+from tests.end_to_end.server import GAMES, PATIENCE_S, Server, serve, until
 from tests.server.store.valkey import running
 
 WATCHDOG_S = 1.0
@@ -126,7 +126,7 @@ async def hang_followed_from(one: Server, two: Server) -> tuple[Ending, Seat]:
         seat = await ada.join("act", private=True, where="act")
         await bob.join("act", room=seat.room)
         await ada.send(INPUT, 1, [1, None, [0]])
-        return await bob.ended(), seat
+        return await bob.ended(3 * PATIENCE_S), seat
 
 
 def test_with_one_worker_and_a_file_the_rooms_beside_it_go_on(tmp_path: Path) -> None:
