@@ -8,11 +8,12 @@ be sure that the owner is dead, since from then on the store refuses its ticks.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from server.core.census import census_of, diverges
 from server.core.journal import JournalDamaged, follow_record
@@ -218,7 +219,9 @@ class RoomFollower:
     """Hears of one room, and tells its handle what that came to."""
 
     def __init__(self, room: Followed, store: RoomStore, context: Context) -> None:
-        self._room = room
+        # The handle holds its follower and waits for its work, so it is there while that runs; held
+        # back, both would outlive the room until the collector looks.
+        self._room = cast("Followed", weakref.proxy(room))
         self._store = store
         self._context = context
         self._clock = context.clock
@@ -537,6 +540,8 @@ class RoomFollower:
 
     def _post_fresh(self) -> None:
         self._posting = False
+        if self._over:
+            return
         self._post(self._room.outbox.take())
 
     def _post(self, requests: list[Request]) -> None:
