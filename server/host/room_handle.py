@@ -749,7 +749,8 @@ class RoomHandle:
             return
         owner = self._owned()
         try:
-            await self.checkpoint()
+            # A sleeping room is kept as its last checkpoint alone.
+            await self.checkpoint(last=True)
             # Whoever comes meanwhile finds the room; each time is looked after what was awaited.
             if await self._sleeps_on(owner.epoch):
                 self.on(Event.WANTED)
@@ -838,19 +839,23 @@ class RoomHandle:
         except StoreError as error:
             self._log.error("room %s: %s", self.id, error)
 
-    async def checkpoint(self) -> None:
-        """Write down all rows, where they are whole."""
-        work = self._checkpoint_now()
+    async def checkpoint(self, *, last: bool = False) -> None:
+        """Write down all rows, where they are whole; the `last` time also soon after another."""
+        work = self._checkpoint_now(last=last)
         if work is not None:
             await work
 
-    def _checkpoint_now(self) -> Coroutine[Any, Any, None] | None:
+    def _checkpoint_now(self, *, last: bool = False) -> Coroutine[Any, Any, None] | None:
         """Read all rows, where they are whole, and return what writes them down."""
         owner = self.owned
         if owner is None or not owner.whole or not (owner.runs_ahead or owner.settled):
             return None
         return self.store.checkpoint(
-            owner.match, owner.epoch, lambda: owner.committed, lambda: self.owned is not owner
+            owner.match,
+            owner.epoch,
+            lambda: owner.committed,
+            lambda: self.owned is not owner,
+            last=last,
         )
 
     # What edges are told.

@@ -134,17 +134,24 @@ class RoomStore:
         return tick == 1 or tick >= self._due_tick
 
     def checkpoint(
-        self, match: Match, epoch: int, committed: Callable[[], int], gone: Callable[[], bool]
+        self,
+        match: Match,
+        epoch: int,
+        committed: Callable[[], int],
+        gone: Callable[[], bool],
+        *,
+        last: bool = False,
     ) -> Coroutine[Any, Any, None] | None:
         """Read all rows now, and return what writes them down; None where there is nothing to.
 
         The store keeps two, and the records after the older one: so the first is that of tick 1,
-        and the next ones lie so far apart that a whole history can always be replayed. Rows that
-        run ahead of their journal wait until `committed`, unless the room is `gone` before.
+        and the next ones lie so far apart that a whole history can always be replayed, but for the
+        `last` before the room rests. Rows that run ahead of their journal wait until `committed`,
+        unless the room is `gone` before.
         """
-        tick, newest = match.tick, self._newest
+        tick, newest, apart = match.tick, self._newest, 1 if last else HISTORY_TICKS
         # Rows of other rules are written by the first tick, whole, and not before.
-        if tick == 0 or match.origin.stale or (newest and tick - newest < HISTORY_TICKS):
+        if tick == 0 or match.origin.stale or (newest and tick - newest < apart):
             return None
         self._noted(tick, newest=tick)
         return self._checkpoint(tick, epoch, encode_checkpoint(match), committed, gone)

@@ -240,6 +240,26 @@ def test_a_sleeper_is_kept_for_whoever_has_its_link_and_closed_in_the_end(
     virtually(scenario())
 
 
+@pytest.mark.parametrize("seconds", [0.5, 3, 8])
+def test_a_room_sleeps_as_the_checkpoint_of_its_last_tick_alone(seconds: float) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, _ = await rig.room("Ada")
+        rig.present(room, {player.id for player in room.match.players})
+        await rig.seconds(seconds)
+        rig.present(room, set())
+        await rig.seconds(5)
+        loaded = await rig.store.load(room.id)
+        assert loaded.status is Status.ASLEEP
+        assert [one.tick for one in loaded.checkpoints] == [room.match.tick]
+        assert loaded.records == ()
+        again = await rig.host.place(join("Bob", room=room.id))
+        assert again.match.tick >= room.match.tick
+        await rig.stop()
+
+    virtually(scenario())
+
+
 def test_a_sleeper_that_was_woken_is_not_closed() -> None:
     async def scenario() -> None:
         store = Ageing()
