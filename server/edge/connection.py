@@ -148,6 +148,8 @@ class Connection:
         if self._state is not State.SEATING or search is None:
             return
         if search.goes_on(room, refusal):
+            # The next room has as long to answer as this one had.
+            self._begin_seating()
             self._edge.spawn(self._join(search))
         else:
             self.end(refusal.close_code, refusal.reason)

@@ -13,6 +13,7 @@ from server.core.lifecycle import State
 from server.core.seating import ROOMS_TRIED_MAX
 from server.store.base import Append
 from shared.errors import CloseCode, StoreError
+from shared.limits import SEAT_TIMEOUT_S
 from shared.messages import Role, Welcome
 from shared.session import ClientState
 from tests.server.core.yard import Yard, nonce
@@ -130,6 +131,32 @@ def test_many_rooms_that_refuse_are_not_all_asked() -> None:
         now = {one.id: one.match.room.next_id for one in desk.rig.host.rooms()}
         asked = [room for room in rooms if now[room] > ids[room]]
         assert len(asked) == ROOMS_TRIED_MAX
+        await desk.stop()
+
+    virtually(scenario())
+
+
+def test_slow_rooms_that_refuse_one_after_the_other_leave_the_join_its_time() -> None:
+    class Calm(Rounds):
+        tick_rate = 1
+        grace_s = 60.0
+
+    async def scenario() -> None:
+        desk = await Desk(Calm()).start()
+        hosts: list[Caller] = []
+        for n in range(ROOMS_TRIED_MAX):
+            hosts.append(Caller(desk, f"host {n}", "calm"))
+            hosts[-1].connect()
+            await desk.seconds(8)
+            [*_, room] = desk.rig.host.rooms()
+            post(room, f"host {n}", 1, None, "fuse 100000")
+            await desk.seconds(3)
+        bob = Caller(desk, "Bob", "calm")
+        bob.connect()
+        await desk.seconds(SEAT_TIMEOUT_S + 4)
+        assert bob.line.ending is None
+        assert bob.session.state is ClientState.LIVE
+        assert len(desk.rig.host.rooms()) == ROOMS_TRIED_MAX + 1
         await desk.stop()
 
     virtually(scenario())
