@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
 from .columns import Kind
@@ -140,8 +139,12 @@ def _check_seconds(name: str, game: Game) -> None:
         ("finished_s", game.finished_s),
     )
     for attribute, span in spans:
-        number = type(span) is int or (type(span) is float and isfinite(span))
-        if not (number and 0 <= cast("float", span) <= SPAN_S_MAX):
+        # NaN lies in no range.
+        if (
+            not isinstance(span, int | float)
+            or isinstance(span, bool)
+            or not 0 <= span <= SPAN_S_MAX
+        ):
             raise ConfigError(
                 f"{name}.{attribute} is {span!r}; expected seconds from 0 to {SPAN_S_MAX} (30 days)"
             )

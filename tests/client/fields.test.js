@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readColumn, readFields, toWire } from "../../client/fields.js";
+import { readColumn, readFields, rounded, toWire } from "../../client/fields.js";
 import { readSchema } from "../../client/schema.js";
 import { Column } from "../../client/msgpack.js";
 import { RemoteError } from "../../client/errors.js";
@@ -65,6 +65,21 @@ test("a fixed value beyond 2^50 on the wire is refused at the call, not sent", (
       message: `input.x must be a finite number from ${-most} to ${most}, not ${far}`,
     });
   assert.throws(() => readColumn(free, [2 ** 50 + 1], 1), RemoteError, "nor taken from a server");
+});
+
+test("a number on a grid ends where the server's arithmetic does", () => {
+  const [wide] = readFields([[0, "x", 1, 0, 0, 1024, null, null, null]]);
+  assert.deepEqual(toWire("Set", [wide], { x: 2 ** 40 }), [2 ** 50]);
+  for (const given of [2 ** 40 + 1, 2 ** 41, -(2 ** 41), 1e300])
+    assert.throws(() => toWire("Set", [wide], { x: given }), RangeError);
+});
+
+test("what is written beyond its bounds is clamped, wrapped or left, as the field says", () => {
+  const made = (/** @type {any[]} */ ...policy) => readFields([[1, "n", 3, 0, 0, 0, 255, ...policy]])[0];
+  assert.deepEqual([-1, 256, 600].map((n) => rounded(made(), n)), [0, 255, 255]);
+  assert.deepEqual([-1, 256, 600].map((n) => rounded(made("wrap"), n)), [255, 0, 88]);
+  assert.deepEqual([-1, 256, 600].map((n) => rounded(made("fail"), n)), [-1, 256, 600]);
+  assert.equal(rounded(made("bounce"), 256), 255, "a word of a later version counts as none");
 });
 
 test("columns become values, from arrays and typed arrays alike", () => {

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from games.coins.game import Coin, Coins, Runner
 from server.core.hooks import HookFailed
+from server.core.inbox import decode_items
 from server.core.journal import encode_checkpoint, encode_record, restore
 from server.core.room import Room, SeatRequest, Step
 from shared.entities import Player
 from shared.limits import ENTITY_ID_MAX, INTEGER_MAX
 from shared.match import Match
+from shared.messages import InputItem
 from tests.server.core.yard import Yard, item, nonce
 from tests.shared.ends import framed, show, view_of
 from tests.shared.reference import digest, held, seen, whole
@@ -138,3 +141,29 @@ def test_a_game_that_spawns_its_limit_each_tick_is_named_and_does_not_begin_anew
     old.room.recover(old.restored())
     with pytest.raises(HookFailed, match="rows were spawned of late"):
         old.room.step_without("failed")
+
+
+def test_a_runner_with_all_the_coins_there_may_be_denies_nobody() -> None:
+    game = Coins()
+    match = Match(game, game.options(), 99)
+    room = Room("coinscoinscoins", match, 1)
+    for name in ("Ada", "Bob"):
+        room.join(SeatRequest(nonce(name), name))
+    room.step()
+    rich, other = match.all(Runner)
+    match.open_rows()
+    rich.coins = 65_535
+    room.step()
+    picked: list[int] = []
+    for seq in range(1, 201):
+        match.open_rows()
+        near = match.all(Coin)[0]
+        near.x, near.y = rich.x, rich.y
+        picked.append(near.id)
+        items = decode_items(game, [InputItem(seq, [1, 0])])
+        room.submit(other.owner, items)
+        room.step()
+        assert rich.coins == 65_535
+    row: Any = match.get(Player, other.owner)
+    assert (row.input_seq, row.inputs_applied, row.inputs_skipped) == (200, 200, 0)
+    assert not any(match.get(Coin, number) for number in picked), "each coin was picked up"

@@ -107,6 +107,20 @@ async def test_a_bad_number_writes_nothing_of_its_batch(
     assert await ticks(store) == []
 
 
+@pytest.mark.parametrize("past", [2**31, 2**32, INTEGER_MAX - 2])
+async def test_a_journal_goes_on_when_its_tick_passes(store: Store, past: int) -> None:
+    first = await owned(store)
+    across = range(past - 2, past + 3)
+    await committed(store, first, across)
+    assert await ticks(store) == [*across]
+    await store.checkpoint(ROOM, first, past, b"checkpoint")
+    second = await store.acquire(ROOM, "b")
+    assert [record.tick for record in second.records][-2:] == [past + 1, past + 2]
+    assert second.checkpoints[0].tick == past
+    listed = await store.entry(ROOM)
+    assert listed.tick == past + 2
+
+
 async def test_an_owner_has_a_name_and_a_limit_is_not_negative(store: Store) -> None:
     await store.create(ROOM, META)
     with pytest.raises(LocalError, match="owner"):
