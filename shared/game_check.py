@@ -139,15 +139,17 @@ def _check_seconds(name: str, game: Game) -> None:
         ("finished_s", game.finished_s),
     )
     for attribute, span in spans:
-        # NaN lies in no range.
-        if (
-            not isinstance(span, int | float)
-            or isinstance(span, bool)
-            or not 0 <= span <= SPAN_S_MAX
-        ):
+        if not _is_span(span):
             raise ConfigError(
                 f"{name}.{attribute} is {span!r}; expected seconds from 0 to {SPAN_S_MAX} (30 days)"
             )
+
+
+def _is_span(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    # NaN lies in no range.
+    return 0 <= value <= SPAN_S_MAX
 
 
 def _check_versions(name: str, version: object, compatible: object) -> None:
