@@ -125,7 +125,9 @@ class Conversation:
         """Tell listeners what changed, settle actions, and answer with an item."""
         self.ready.set()
         self._look()
-        self.counts.frame(self.session.stats.bytes, self.clock.now())
+        welcome = self.session.welcome
+        quiet_s = outcome.quiet / welcome.tick_rate if welcome is not None else 0.0
+        self.counts.frame(self.session.stats.bytes, self.clock.now(), quiet_s)
         refused = self.actions.settle(self.session.ack, outcome.refusals)
         self.guarded(self.foresight.framed)
         for one in refused:

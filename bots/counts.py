@@ -36,10 +36,13 @@ class Counts:
         self._since_s: float | None = None
         self._bytes = 0
 
-    def frame(self, bytes_: int, now_s: float) -> None:
-        """A frame was applied; `bytes_` came so far in all."""
+    def frame(self, bytes_: int, now_s: float, quiet_s: float = 0.0) -> None:
+        """A frame was applied; `bytes_` came so far in all.
+
+        For `quiet_s` before it nothing happened, so that none was due.
+        """
         if self._heard_s is not None:
-            self.gap_s_max = max(self.gap_s_max, now_s - self._heard_s)
+            self.gap_s_max = max(self.gap_s_max, now_s - self._heard_s - quiet_s)
         self._heard_s = now_s
         if self._since_s is None:
             self._since_s, self._bytes = now_s, bytes_
