@@ -2,7 +2,11 @@
 
 ```
 0 epoch tick record      1 epoch tick owner      2 epoch tick due_ms to      3 epoch code reason
+4 epoch tick             5
 ```
+A record above `PUSHED_BYTES_MAX` is not published, but 5 in its place: those who follow the room
+read it in the journal, and no other room's news waits behind it.
+
 Whoever may publish in the Redis may send anything, so nothing is believed unseen.
 """
 
@@ -14,10 +18,13 @@ from typing import Any
 import msgpack
 
 from server.store.base import Record
-from server.store.exchange import Ended, NewEpoch, News, Released, Slept
+from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Slept
 from shared.limits import INTEGER_MAX
 
-RECORD, NEW_EPOCH, RELEASED, ENDED, SLEPT = range(5)
+RECORD, NEW_EPOCH, RELEASED, ENDED, SLEPT, GAP = range(6)
+
+PUSHED_BYTES_MAX = 1024 * 1024
+"""An eighth of what may wait to leave: beyond that, what is told is lost for every room."""
 
 _pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
 
@@ -25,6 +32,8 @@ _pack: Callable[[Any], bytes] = msgpack.Packer(autoreset=True).pack
 def pack_news(news: News) -> bytes:
     """What is published."""
     match news:
+        case Record() if len(news.record) > PUSHED_BYTES_MAX:
+            return _pack((GAP,))
         case Record():
             return _pack((RECORD, news.epoch, news.tick, news.record))
         case NewEpoch():
@@ -37,7 +46,7 @@ def pack_news(news: News) -> bytes:
             return _pack((SLEPT, news.epoch, news.tick))
 
 
-def unpack_news(data: bytes) -> News:
+def unpack_news(data: bytes) -> News | Gap:
     """What was published; ValueError for anything that `pack_news` never makes."""
     try:
         found: Any = msgpack.unpackb(data, max_array_len=8, max_map_len=0, max_ext_len=0)
@@ -56,6 +65,8 @@ def unpack_news(data: bytes) -> News:
             return Ended(epoch, code, reason)
         case [4 as kind, int(epoch), int(tick)] if _fit(kind, epoch, tick):
             return Slept(epoch, tick)
+        case [5]:
+            return Gap()
         case _:
             raise ValueError("no news of any kind")
 
