@@ -113,7 +113,7 @@ export class Inputs {
       fresh.push({ seq, action: asked ? Number(asked.wire[0]) : null, reason });
     }
     const stood = Math.max(1, Math.min(covered, STALLED_FRAMES / 4));
-    this.#still = this.first > ack ? this.#still + stood : 0;
+    this.#still = this.#kept.length && this.first > ack ? this.#still + stood : 0;
     for (let item; (item = this.#kept[0]) && item.seq <= ack; this.#kept.shift()) settle(item);
     // Another page used this seat and went further; its numbers are taken.
     this.next = Math.max(this.next, ack + 1);

@@ -15,7 +15,7 @@ import { INTEGER_MAX, REASON_CHARS_MAX, TOKEN_BYTES_MAX } from "./limits.js";
  */
 /**
  * @typedef {{ type: "frame", tick: number, base: number, committed: number, ack: number,
- *   refusals: Refusal[], dropped: Value[][], chunks: Value[], still: number }} Frame
+ *   refusals: Refusal[], dropped: Value[][], chunks: Value[], still: number | null }} Frame
  */
 /** @typedef {{ type: "renew", ms: number }} Renew */
 /** @typedef {{ type: "time", sent: number, server: number, tick: number }} Time */
@@ -115,8 +115,8 @@ const READERS = {
       ]),
       dropped: list(dropped, 2),
       chunks,
-      // Up to this tick nothing changed since the base; 0 where that is not said.
-      still: still == null ? 0 : count(still),
+      // Up to this tick nothing changed since the base; null where that is not said.
+      still: still == null ? null : count(still),
     };
   },
   18: ([, ms]) => ({ type: "renew", ms: number(ms) }),

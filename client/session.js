@@ -265,7 +265,7 @@ export class Session {
     const { view, changes } = apply(this.view, frame, dropped, readChunks(schema, frame.chunks));
     const { held, sendEvery } = this;
     // Ticks in which nothing happened needed no frame.
-    const still = frame.base ? Math.max(held, Math.min(frame.still, frame.tick - 1)) : 0;
+    const still = frame.base ? Math.max(held, Math.min(frame.still ?? 0, frame.tick - 1)) : 0;
     const sent = held && still ? Math.round((frame.tick - still) / sendEvery) : 1;
     const missed = Math.max(0, sent - 1);
     this.stats.frame(missed, now, held && still ? (still - held) * this.clock.tickMs : 0);

@@ -36,6 +36,7 @@ class Water:
         self.view = view_of(self.match, 0)
         show(self.view, framed(self.match, 0, 0))
         self.playback = Playback(self.view)
+        self.moved = False
 
     def tick(self, **where: float) -> None:
         """The duck is elsewhere, and the playback hears of it."""
@@ -214,3 +215,29 @@ def test_a_view_that_stays_is_a_view() -> None:
     water.tick(x=2)
     assert still.digest() != water.view.digest()
     assert still.tick == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_after_quiet_ticks_what_moves_is_drawn_as_if_each_had_brought_a_frame(told: bool) -> None:
+    where = [4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.5, 5.0, 5.0, 5.0, 5.0, 5.0]
+    dense, sparse = Water(4.0), Water(4.0)
+    seen: list[tuple[float, float]] = []
+    for x in where:
+        dense.tick(x=x)
+        held, changed = sparse.view.tick, x != sparse.duck.x
+        stopped = sparse.playback.newest == sparse.match.tick and sparse.moved
+        sparse.match.begin_tick()
+        sparse.duck.x = x
+        sparse.match.commit()
+        tick = sparse.match.tick
+        if changed or stopped or tick - held >= 4:
+            show(sparse.view, framed(sparse.match, held, 0))
+            sparse.playback.push(sparse.view, tick - 1 if told and held < tick - 1 else 0)
+        sparse.moved = changed
+        for part in (0.25, 0.5, 0.75):
+            at = tick - 2 + part
+            if at >= 1:
+                seen.append((dense.at(at).x, sparse.at(at).x))
+    same = all(one == other for one, other in seen)
+    assert same is told, "untold, the first step is smeared over the ticks before it"
+    assert len({one for one, _ in seen}) > 4
