@@ -208,6 +208,9 @@ class Connection:
         if line is not self._line or self._next is not None:
             return
         self._trouble(code, reason or "connection lost")
+        if line.polls is not None and self._session.welcome is not None:
+            # The HTTP side that refuses a poll of who has a seat may be a proxy's.
+            return
         if code not in RESUME_CODES:
             self.give_up(code, reason or "the server closed the connection")
 

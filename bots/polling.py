@@ -12,10 +12,11 @@ from contextlib import suppress
 from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
+from shared.errors import CloseCode
 from shared.messages import FRAME, Leave
 from shared.polls import join_messages, split_messages
 
-from .post import Poster
+from .post import Poster, Refused
 from .websocket import ABNORMAL, Receiver
 
 POLL_PATH = "/poll"
@@ -68,19 +69,21 @@ class Polls:
             self._task.cancel()
 
     async def _run(self) -> None:
-        reason = ""
+        code, reason = ABNORMAL, ""
         try:
             await self._poll()
         except asyncio.CancelledError:
             # Our own `close`: what is left to say follows.
             self._poster.close()
+        except Refused as error:
+            code, reason = CloseCode.REFUSED, str(error)
         except (OSError, ValueError) as error:
             reason = str(error)
         if self._leaves:
             with suppress(OSError):
                 await self._poster.post(join_messages([self._ask()[0], Leave().encode()]))
         self._poster.close()
-        self._receiver.ended(ABNORMAL, reason)
+        self._receiver.ended(code, reason)
 
     async def _poll(self) -> None:
         welcomed = False

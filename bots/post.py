@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from shared.limits import FRAME_BYTES_MAX, PART_BYTES
+from shared.limits import FRAME_BYTES_MAX, PART_BYTES, REASON_CHARS_MAX
 
 from .websocket import OPEN_TIMEOUT_S, Unreachable
 
@@ -16,7 +16,13 @@ from .websocket import OPEN_TIMEOUT_S, Unreachable
 ANSWER_BYTES_MAX = FRAME_BYTES_MAX + 16 * PART_BYTES
 # A server that holds a request for longer than proxies allow is not waited for.
 ANSWER_TIMEOUT_S = 30.0
+# Statuses below 500 that a later try may not meet: the server is slow, or asked too often.
+PASSING = (408, 425, 429)
 _READ_BYTES = 64 * 1024
+
+
+class Refused(Unreachable):
+    """The server's HTTP side will not have this client; the text is its own."""
 
 
 class Poster:
@@ -107,6 +113,10 @@ class Poster:
         else:
             self.close()
         if status != 200:
-            told = bytes(found[:80]).decode("latin-1").strip()
+            told = bytes(found[:REASON_CHARS_MAX]).decode("utf-8", "replace").strip()
+            if 400 <= status < 500 and status not in PASSING:
+                # A proxy answers with a page of its own.
+                plain = told and not told.startswith("<")
+                raise Refused(told if plain else f"the server answered {status}")
             raise Unreachable(f"{self._url}: answered {status} {told}")
         return bytes(found)

@@ -53,6 +53,8 @@ class Page {
     const game = this.lobby.game(asked);
     if (game && room && (plain || !game.web)) {
       this.#choice = { game, role, plain: true, room, options: {} };
+      this.play.announce(game.title);
+      show("play");
       const seated = await this.#seated(game.title, (waited) =>
         resume(game.name, { room, role, url: this.#url, ...waited }),
       );

@@ -79,6 +79,18 @@ export class Play {
     requestAnimationFrame((now) => this.#draw(room, now));
   }
 
+  /**
+   * Shows which game is waited for, before there is a room of it.
+   * @param {string} title
+   */
+  announce(title) {
+    byId("title").textContent = title;
+    byId("state").textContent = WORDS.connecting;
+    byId("state").dataset.state = byId("play").dataset.state = "connecting";
+    for (const id of ["ended", "development", "network"]) byId(id).hidden = true;
+    for (const id of ["numbers", "dock", "controls", "panel"]) byId(id).replaceChildren();
+  }
+
   /** Leaves the room, if there is one. */
   stop() {
     this.#controls?.stop();

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 from random import Random
+from typing import cast
 
 import pytest
 
 from bots.clock import LoopClock
 from bots.connection import ASK_S, JOIN_GIVE_UP_S, SILENCE_S, Connection
+from bots.line import Transport
+from bots.polling import Ask, Polls
 from bots.retry import BACKOFF_MAX_S, backoff_s
 from bots.websocket import Receiver, Socket, Unreachable, open_websocket
 from shared.errors import TRY_AGAIN, CloseCode
@@ -346,6 +349,43 @@ async def test_a_room_that_stands_still_is_no_lost_socket_as_long_as_the_server_
     # The control: it was lost once the server answered no more.
     assert clock.now() - began_s > 20 * ASK_S + SILENCE_S
     assert [code for code, _ in desk.troubles] == [CloseCode.TIMED_OUT]
+
+
+@pytest.mark.parametrize("seated", [False, True])
+async def test_polls_that_are_refused_end_a_join_at_once_and_no_session(seated: bool) -> None:
+    welcome = Welcome(b"token", "room", 1, 5, 20, 1, describe(Field()))
+    opened: list[Wire] = []
+
+    async def no_socket(url: str, receiver: Receiver) -> Socket:
+        raise Unreachable("answered 400")
+
+    async def refusing(url: str, receiver: Receiver, ask: Ask) -> Polls:
+        opened.append(Wire(receiver, [welcome.encode()] if seated else []))
+        if len(opened) == 3:
+            connection.leave()
+        asyncio.get_running_loop().call_soon(receiver.ended, CloseCode.REFUSED, "not from here")
+        return cast("Polls", opened[-1])
+
+    clock, desk = TestClock(), Desk()
+    session = ClientSession(Join(NONCE, "field", {}, ""))
+    connection = Connection(
+        "ws://memory/",
+        session,
+        desk,
+        connect=no_socket,
+        clock=clock,
+        rng=Random(5),
+        transport=Transport.AUTO,
+        polls=refusing,
+    )
+    began_s = clock.now()
+    closed = await connection.run()
+    if seated:
+        assert len(opened) == 3, "it may be a proxy's doing"
+    else:
+        assert (closed.code, closed.reason) == (CloseCode.REFUSED, "not from here")
+        assert len(opened) == 1
+        assert clock.now() - began_s < 2
 
 
 async def test_a_servers_retry_after_is_the_least_wait() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from bots.polling import poll_url
-from bots.post import ANSWER_BYTES_MAX, Poster
+from bots.post import ANSWER_BYTES_MAX, Poster, Refused
 from bots.websocket import Unreachable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -89,6 +89,26 @@ async def test_what_is_no_answer_is_told_as_such(answer: bytes, told: str) -> No
         poster = Poster(script.url)
         with pytest.raises(Unreachable, match=told):
             await poster.post(b"")
+        poster.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, b"not from here", "not from here"),
+        (404, b"<html>a proxy</html>", "the server answered 404"),
+        (429, b"slowly", None),
+        (503, b"full", None),
+    ],
+)
+async def test_only_a_refusal_for_good_is_one(status: int, body: bytes, told: str | None) -> None:
+    answer = b"HTTP/1.1 %d no\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+    async with scripted(answer) as script:
+        poster = Poster(script.url)
+        with pytest.raises(Unreachable) as raised:
+            await poster.post(b"")
+        assert isinstance(raised.value, Refused) is (told is not None)
+        assert told in (None, str(raised.value))
         poster.close()
 
 

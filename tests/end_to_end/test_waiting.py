@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
@@ -145,3 +146,47 @@ def test_a_server_that_will_not_have_the_page_says_so_at_once(tab: Tab, tmp_path
         expect(page.locator("#notice")).to_contain_text("pages from this origin may not poll")
         expect(page.locator("#waiting")).to_be_hidden()
         expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+
+
+# Joins, plays a moment and leaves, again and again; how many rooms found no row of their own.
+JOIN_AND_LEAVE = """async (count) => {
+  const { Room, join } = await import("/client/index.js");
+  globalThis.Room = Room;
+  let wrong = 0;
+  for (let i = 0; i < count; i++) {
+    const room = await join("coins", { name: `p${i}`, fresh: true });
+    if (!room.latest.one("Runner", { owner: room.player })) wrong++;
+    room.sample(() => ({ x: 1, y: 0 }));
+    room.on("added", "Coin", () => {});
+    room.view(performance.now());
+    room.leave();
+  }
+  return wrong;
+}"""
+
+
+def test_of_rooms_that_a_page_left_nothing_is_left(tab: Tab, server: Server) -> None:
+    page = tab.page
+    # A page without scripts of its own.
+    page.goto(f"http://127.0.0.1:{server.port}/client/page/page.css")
+    devtools: Any = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable")
+
+    def listeners() -> int:
+        devtools.send("HeapProfiler.collectGarbage")
+        found = devtools.send("Performance.getMetrics")["metrics"]
+        return next(int(one["value"]) for one in found if one["name"] == "JSEventListeners")
+
+    assert page.evaluate(JOIN_AND_LEAVE, 2) == 0
+    before = listeners()
+    assert page.evaluate(JOIN_AND_LEAVE, 30) == 0
+    assert listeners() - before < 5
+    kind = devtools.send("Runtime.evaluate", {"expression": "Room.prototype"})
+    asked = {"prototypeObjectId": kind["result"]["objectId"]}
+    rooms = devtools.send("Runtime.queryObjects", asked)["objects"]["objectId"]
+    count = {
+        "objectId": rooms,
+        "functionDeclaration": "function () { return this.length; }",
+        "returnByValue": True,
+    }
+    assert devtools.send("Runtime.callFunctionOn", count)["result"]["value"] < 5
