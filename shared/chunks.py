@@ -70,7 +70,7 @@ class Codec:
         if reader is None:
             if len(self._readers) >= READERS_MAX:
                 self._readers.clear()
-            reader = self._readers[mask] = _reader([self._names[bit] for bit in bits(mask)])
+            reader = self._readers[mask] = _reader(tuple(self._names[bit] for bit in bits(mask)))
         group: list[Any] = [mask, integers([row.id for row in rows])]
         for bit, values in zip(bits(mask), reader(rows), strict=True):
             try:
@@ -107,7 +107,9 @@ class Codec:
             self._writers[bit](rows, decode_column(self._specs[bit], column))
 
 
-def _reader(names: list[str]) -> Callable[[Rows], tuple[list[Any], ...]]:
+# Kept for all matches: each room makes the same, and compiling costs more than it is worth there.
+@lru_cache(maxsize=4096)
+def _reader(names: tuple[str, ...]) -> Callable[[Rows], tuple[list[Any], ...]]:
     parts = "".join(f"[r._{name} for r in rows], " for name in names)
     namespace: dict[str, Any] = {}
     exec(f"def read(rows): return ({parts})", namespace)
@@ -115,6 +117,7 @@ def _reader(names: list[str]) -> Callable[[Rows], tuple[list[Any], ...]]:
     return read
 
 
+@lru_cache(maxsize=4096)
 def _writer(name: str) -> Callable[[Rows, list[Any]], None]:
     source = f"def write(rows, values):\n for r, v in zip(rows, values): r._{name} = v\n"
     namespace: dict[str, Any] = {}

@@ -113,8 +113,11 @@ class Connection:
         self._state = State.ENDED
         self._parts = None
         self._timer.cancel()
-        if self._follower is not None:
-            self._follower.leave(self)
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.leave(self)
+        # Its socket and its timers may keep this connection until the collector looks; not the room.
+        self._session = self._search = None
         self._edge.forget(self)
 
     def welcome(self, seat: Seat, session: ServerSession, issued: int) -> None:

@@ -149,7 +149,9 @@ class Framing:
     def stop(self) -> None:
         """Deliver nothing more, for a connection that is gone."""
         self.over = True
-        self._held = None
+        self._held = self._machine = self._fragments = None
+        # Whoever was told refers to this in turn.
+        self.message = len
 
     def _end(self, code: int, reason: str) -> None:
         self.over = True
