@@ -286,6 +286,7 @@ class App:
     def _gauges(self) -> dict[str, float]:
         gauges: dict[str, float] = {
             "rooms": len(self.host.rooms()),
+            "rooms_asleep": self.host.reaper.asleep,
             "sessions": self.edge.sessions,
             "polling_sessions": self.polling.sessions,
             "draining": int(self._draining),

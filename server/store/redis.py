@@ -192,13 +192,15 @@ class RedisStore:
         with self._call():
             await self._rooms.set_status(room, epoch, status, reason[:REASON_CHARS_MAX])
             await self._journal.assure(self._key(room))
-            if status is Status.CLOSED:
+            if status in (Status.CLOSED, Status.QUARANTINED):
                 self._journal.rooms.forget(room)
 
     async def release(self, room: str, epoch: int) -> None:
         check_room(room)
         with self._call():
             await self._rooms.release(room, epoch)
+            # The epoch stays valid: should its owner append once more, a script looks first.
+            self._journal.rooms.forget(room)
 
     async def cut(self, room: str, epoch: int, tick: int) -> int:
         check_room(room)

@@ -95,7 +95,7 @@ class SqliteFile:
         self._path = path
         self._db = connection
         with translated(path):
-            count = "SELECT count(*) FROM room WHERE status = 'asleep'"
+            count = "SELECT count(*) FROM room WHERE status <> 'live' AND status = 'asleep'"
             (self._asleep,) = connection.execute(count).fetchone()
 
     def copy_to(self, path: Path) -> None:

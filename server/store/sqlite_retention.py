@@ -13,8 +13,10 @@ from server.store.base import RESULTS_MAX, Append, Retention, Status, next_match
 VACUUM_PAGES = 256
 """Free pages of 4 KiB given back to the disk at once: some milliseconds, a megabyte."""
 
-_DUE = "SELECT id, name FROM room WHERE status = ? AND since_ms <= ? ORDER BY since_ms LIMIT ?"
-_LONGEST = "SELECT id, name FROM room WHERE status = ? ORDER BY since_ms LIMIT ?"
+# The index of rooms that rest is used only where its own condition is in the query, word for word.
+_RESTING = "SELECT id, name FROM room WHERE status <> 'live' AND status = ?"
+_DUE = f"{_RESTING} AND since_ms <= ? ORDER BY since_ms LIMIT ?"
+_LONGEST = f"{_RESTING} ORDER BY since_ms LIMIT ?"
 _LAST = "SELECT coalesce(max(match), 0) FROM match_result WHERE room = ?"
 _RESULT = """
 INSERT INTO match_result (room, match, tick, kept_ms, bytes) VALUES (?, ?, ?, ?, ?)

@@ -194,3 +194,18 @@ async def test_a_rewritten_room_fences_who_held_it_before(store: RedisStore) -> 
     assert [outcome is None for outcome in refused] == [False, True]
     with pytest.raises(NoSuchRoom):
         await store.entry(OTHER)
+
+
+async def test_nothing_is_remembered_of_rooms_that_are_let_go(store: RedisStore) -> None:
+    ends = (Status.CLOSED, Status.QUARANTINED, Status.ASLEEP)
+    for number, end in enumerate(ends):
+        room = f"room{number:08d}"
+        epoch = await owned(store, room)
+        await committed(store, epoch, range(1, 4), room)
+        assert store._journal.rooms.get(room) is not None
+        await store.set_status(room, epoch, end)
+        if end is Status.ASLEEP:
+            await store.release(room, epoch)
+        assert store._journal.rooms.get(room) is None
+    await store.rooms()
+    assert store._rooms.index._lines == {}

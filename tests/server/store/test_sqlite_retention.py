@@ -10,6 +10,7 @@ import pytest
 
 from server.store.base import Append, Retention, Status
 from server.store.sqlite import SqliteStore
+from server.store.sqlite_file import SqliteFile
 from server.store.sqlite_schema import schema
 from tests.server.store.backends import META, WallClock
 
@@ -96,3 +97,23 @@ async def test_a_file_of_an_older_format_reuses_what_ended(path: Path) -> None:
         sizes.append(size(path))
     assert sizes[-1] <= 1.1 * sizes[0], sizes
     await store.close()
+
+
+def test_a_round_of_the_reaper_reads_no_table_from_end_to_end(path: Path) -> None:
+    said: list[str] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(schema())
+        connection.set_trace_callback(said.append)
+        file = SqliteFile(path, connection)
+        file.tidy(Retention(sleeping_max=0), 1_000_000, 64)
+        file.owned("a")
+        file.orphans(frozenset({"a"}), 64, None)
+        connection.set_trace_callback(None)
+        asked = [each for each in said if each.lstrip().startswith(("SELECT", "DELETE"))]
+        plans = {
+            each: [line[3] for line in connection.execute(f"EXPLAIN QUERY PLAN {each}")]
+            for each in asked
+        }
+    assert len(plans) >= 6
+    scans = {each: plan for each, plan in plans.items() if any("SCAN" in line for line in plan)}
+    assert scans == {}
