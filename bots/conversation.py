@@ -95,6 +95,11 @@ class Conversation:
         return "" if self.state == ClientState.LIVE else self._trouble
 
     @property
+    def speed(self) -> float:
+        """The part of its tick rate at which the room runs: less than 1 in slow motion."""
+        return self.session.speed
+
+    @property
     def status(self) -> str:
         """What the server says of the room."""
         return self.session.status.name.lower()

@@ -70,6 +70,11 @@ class Room:
         return self._talk.status
 
     @property
+    def speed(self) -> float:
+        """The part of its tick rate at which the room runs: less than 1 in slow motion."""
+        return self._talk.speed
+
+    @property
     def polling(self) -> bool:
         """Whether the session travels by long polls now, as no WebSocket gets through."""
         return self._talk.connection.polling

@@ -20,8 +20,8 @@ import { INTEGER_MAX, REASON_CHARS_MAX, TOKEN_BYTES_MAX } from "./limits.js";
 /** @typedef {{ type: "renew", ms: number }} Renew */
 /** @typedef {{ type: "time", sent: number, server: number, tick: number }} Time */
 /**
- * @typedef {{ type: "room", epoch: number, committed: number, status: number, schema: Value }}
- *   RoomStatus
+ * @typedef {{ type: "room", epoch: number, committed: number, status: number, schema: Value,
+ *   speed: number }} RoomStatus
  */
 /** @typedef {{ type: "digest", tick: number, crc: number }} Digest */
 /** @typedef {{ type: "close", code: number, reason: string, retry: number | null }} Close */
@@ -126,12 +126,13 @@ const READERS = {
     server: number(server),
     tick: count(tick),
   }),
-  20: ([, epoch, committed, status, schema]) => ({
+  20: ([, epoch, committed, status, schema, speed]) => ({
     type: "room",
     epoch: count(epoch),
     committed: count(committed),
     status: count(status),
     schema: schema ?? null,
+    speed: typeof speed === "number" && speed > 0 && speed < 1 ? speed : 1,
   }),
   21: ([, tick, crc]) => ({
     type: "digest",

@@ -115,6 +115,11 @@ export class Room {
     return this.#session.status;
   }
 
+  /** The part of its tick rate at which the room runs: less than 1 in slow motion. */
+  get speed() {
+    return this.#session.speed;
+  }
+
   /** Whether the session travels by long polls, as no WebSocket gets through. */
   get polling() {
     return this.#connection.polling;

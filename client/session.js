@@ -48,6 +48,8 @@ export class Session {
   news = [];
   /** @type {Status} */
   status = "live";
+  /** The part of its tick rate at which the room runs. */
+  speed = 1;
   /** Why the state is what it is, where something went wrong. */
   why = "";
   /**
@@ -222,7 +224,7 @@ export class Session {
     if (again) this.stats.resumes++;
     this.why = "";
     // It goes on, until a ROOM says otherwise.
-    this.#room({ epoch, status: 0, schema: null }, now);
+    this.#room({ epoch, status: 0, schema: null, speed: 1 }, now);
     this.#to("live");
     this.#send(this.inputs.repeat(now));
     return { do: /** @type {const} */ ("welcomed") };
@@ -315,12 +317,13 @@ export class Session {
   }
 
   /**
-   * @param {Pick<import("./messages.js").RoomStatus, "epoch" | "status" | "schema">} room
+   * @param {Pick<import("./messages.js").RoomStatus, "epoch" | "status" | "schema" | "speed">} room
    * @param {number} now
    * @returns {Turn}
    */
-  #room({ epoch, status, schema }, now) {
+  #room({ epoch, status, schema, speed }, now) {
     demand(this.inputs, "a ROOM came before WELCOME");
+    this.speed = speed;
     if (schema !== null) this.#adopt(schema, this.player);
     if (STATUSES[status] && STATUSES[status] !== this.status) {
       this.status = STATUSES[status];

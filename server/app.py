@@ -146,6 +146,7 @@ class App:
             rooms_max=config.rooms_max,
             standing=_standing(config, games),
             development=config.dev,
+            room_budget=config.room_budget,
             watch=watch,
             observer=observer,
         )
@@ -287,6 +288,8 @@ class App:
         gauges: dict[str, float] = {
             "rooms": len(self.host.rooms()),
             "rooms_asleep": self.host.reaper.asleep,
+            "rooms_load": sum(room.load for room in self.host.rooms()),
+            "rooms_slowed": sum(1 for room in self.host.rooms() if room.speed < 1),
             "sessions": self.edge.sessions,
             "polling_sessions": self.polling.sessions,
             "draining": int(self._draining),

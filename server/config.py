@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from server import VERSION, settings
-from server.settings import Inherited, LogFormat, LogLevel, choice, quoted, seconds, whole
+from server.settings import Inherited, LogFormat, LogLevel, choice, quoted, seconds, share, whole
 from server.store.base import RETENTION, Retention
 from shared.errors import ConfigError
 from shared.limits import MESSAGE_BYTES_MAX, ROOMS_MAX, TICK_RATE_MAX
@@ -146,6 +146,13 @@ class Config:
         "proxies end idle requests from 30 seconds on",
     )
     rooms_max: int = setting(ROOMS_MAX, whole(1, 1_000_000), "N", "rooms owned by this process")
+    room_budget: float = setting(
+        0.25,
+        share,
+        "SHARE",
+        "the part of a process's time that one room beside others may take, from 0.01 to 1; one "
+        "that needs more goes on in slow motion, and at 1 none does",
+    )
     sleeping_rooms_max: int = setting(
         RETENTION.sleeping_max,
         whole(0, 1_000_000),

@@ -76,6 +76,13 @@ def seconds(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+def share(text: str) -> float:
+    """Read a part of a whole, from 0.01 to 1."""
+    if re.fullmatch(r"[01](\.[0-9]{1,9})?", text) and 0.01 <= float(text) <= 1:
+        return float(text)
+    raise ValueError("give a number from 0.01 to 1")
+
+
 def choice(kind: type[E]) -> Callable[[str], E]:
     """Read one value of an enumeration of lower-case words, in any case."""
 

@@ -183,16 +183,21 @@ class TimeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RoomStatus:
-    """The room's epoch or status changed."""
+    """The room's epoch, status or speed changed.
+
+    `speed` is the part of its tick rate at which it runs.
+    """
 
     epoch: int
     committed: int
     status: Status
     schema: Any = None
+    speed: float = 1.0
 
     def encode(self) -> bytes:
-        """The message's bytes."""
-        return pack([ROOM, self.epoch, self.committed, self.status, self.schema])
+        """The message's bytes; a room at its full speed does not say so."""
+        speed = [] if self.speed == 1.0 else [self.speed]
+        return pack([ROOM, self.epoch, self.committed, self.status, self.schema, *speed])
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +274,9 @@ def decode_from_server(payload: bytes) -> ToClient | None:
             return Digest(tick, crc)
         case [19, int() | float(), int() | float(), int(), *_]:
             return TimeAnswer(*message[1:4])
-        case [20, int(epoch), int(committed), status, schema, *_]:
-            return RoomStatus(epoch, committed, Status(status), schema)
+        case [20, int(epoch), int(committed), status, schema, *more]:
+            slowed = more and type(more[0]) is float and 0 < more[0] < 1
+            return RoomStatus(epoch, committed, Status(status), schema, more[0] if slowed else 1.0)
         case [18, int(deadline_ms), *_]:
             return Renew(deadline_ms)
         case [22, int(), str(), int() | None, *_]:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from .limits import CATCH_UP_TICKS_MAX
 
+ROUNDING_S = 1e-9
+"""Sums of floats miss a moment by less than this."""
+
 
 class Schedule:
     """Ticks at `start_s + n * period_s`. A stall is made up for by a bounded number of ticks.
@@ -27,7 +30,8 @@ class Schedule:
 
     def due(self, now_s: float) -> int:
         """How many ticks to run now, at most `catch_up_max`; they count as run."""
-        behind = now_s - self.next_s
+        # A clock that stands still for less than it can tell would never get there.
+        behind = now_s - self.next_s + ROUNDING_S
         if behind < 0:
             return 0
         count = int(behind / self.period_s) + 1

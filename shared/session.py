@@ -101,6 +101,7 @@ class ClientSession:
         self.schema: Schema | None = None
         self.welcome: Welcome | None = None
         self.status = Status.LIVE
+        self.speed = 1.0
         self.closed: Close | None = None
         self.ack = 0
         # The tick up to which the newest frame says that nothing had changed.
@@ -244,6 +245,7 @@ class ClientSession:
         self.welcome = message
         self._epoch = message.epoch
         self.status = Status.LIVE
+        self.speed = 1.0
         self.state = ClientState.LIVE
         self._repeat()
         return Outcome()
@@ -325,6 +327,7 @@ class ClientSession:
 
     def _room(self, message: RoomStatus) -> Outcome:
         self.status = message.status
+        self.speed = message.speed
         if message.schema is not None:
             self._look(message.schema, self.player)
         if message.epoch != self._epoch:

@@ -8,13 +8,13 @@ from server.core.ports import Census
 from shared.match import Match
 
 
-def census_of(match: Match, spectators: int, tick_s: float) -> Census:
+def census_of(match: Match, spectators: int, tick_s: float, load: float = 0.0) -> Census:
     """A committed match in numbers, by counting every player."""
     if not match.tick:
         return Census()
     bots = sum(1 for player in match.players if player.bot)
     people = len(match.players) - bots
-    return Census(match.tick, people, bots, spectators, match.room.finished > 0, tick_s)
+    return Census(match.tick, people, bots, spectators, match.room.finished > 0, tick_s, load)
 
 
 def diverges(starts: Sequence[tuple[int, int]], epoch: int, held: int) -> bool:

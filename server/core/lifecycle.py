@@ -81,6 +81,7 @@ class Event(StrEnum):
     NO_ANSWER = "no answer from the store"
     HOPELESS = "crashed too many owners"
     TICK_DUE = "tick due"
+    TICK_PASSED = "tick due, left out"
     COMMITTED = "tick committed"
     CHECKPOINT_DUE = "checkpoint due"
     STORE_AWAY = "store away"
@@ -98,6 +99,7 @@ class Event(StrEnum):
     CRASHED = "server failed"
     OVER_BUDGET = "over budget"
     IN_BUDGET = "in budget again"
+    PACE_HEARD = "pace heard"
     EMPTY = "empty for long"
     FINISHED = "match finished"
     WANTED = "wanted before it sleeps"
@@ -132,6 +134,8 @@ class Action(StrEnum):
     PUBLISH = "publish"
     CHECKPOINT = "checkpoint"
     SHOW_STATUS = "show status"
+    SHOW_PACE = "show pace"
+    TELL_PACE = "tell pace"
     READ_BACK = "read rows back"
     LEAVE_GROUP = "leave tick group"
     REJOIN_GROUP = "rejoin tick group"
@@ -251,12 +255,13 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
         },
         State.RUNNING: {
             **_RUNNING,
-            Event.OVER_BUDGET: (State.SLOWED, (Action.SHOW_STATUS,)),
+            Event.OVER_BUDGET: (State.SLOWED, (Action.TELL_PACE,)),
         },
         State.SLOWED: {
             **_stepped(State.SLOWED, Action.STEP),
-            Event.OVER_BUDGET: (State.SLOWED, (Action.SHOW_STATUS,)),
-            Event.IN_BUDGET: (State.RUNNING, (Action.SHOW_STATUS,)),
+            Event.TICK_PASSED: (State.SLOWED, (Action.GIVE_SIGN_OF_LIFE,)),
+            Event.OVER_BUDGET: (State.SLOWED, (Action.TELL_PACE,)),
+            Event.IN_BUDGET: (State.RUNNING, (Action.TELL_PACE,)),
         },
         State.WAITING: {
             **_stepped(State.WAITING, Action.STEP),
@@ -354,6 +359,7 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
         State.FOLLOWED: {
             Event.RECORD_HEARD: (State.FOLLOWED, (Action.SHOW,)),
             Event.EPOCH_HEARD: (State.FOLLOWED, (Action.ENTER_EPOCH,)),
+            Event.PACE_HEARD: (State.FOLLOWED, (Action.SHOW_PACE,)),
             Event.MISSED: (State.CATCHING_UP, (Action.READ_TAIL,)),
             Event.RELEASE_HEARD: (State.TAKING_OVER, (Action.ASK,)),
             Event.SILENCE: (State.TAKING_OVER, (Action.ASK,)),
@@ -366,6 +372,7 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             # Its owner lives and commits, so the store answers others.
             Event.RECORD_HEARD: (State.FOLLOWED, (Action.SHOW_STATUS, Action.SHOW)),
             Event.EPOCH_HEARD: (State.FOLLOWED, (Action.ENTER_EPOCH,)),
+            Event.PACE_HEARD: (State.FOLLOWED, (Action.SHOW_PACE,)),
             Event.MISSED: (State.CATCHING_UP, (Action.READ_TAIL,)),
             Event.RELEASE_HEARD: (State.TAKING_OVER, (Action.ASK,)),
             Event.SILENCE: (State.TAKING_OVER, (Action.ASK,)),

@@ -153,7 +153,10 @@ class Follower(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """A committed room in numbers; `players` counts the seats of people, `bots` of brains."""
+    """A committed room in numbers; `players` counts the seats of people, `bots` of brains.
+
+    `load` is what its ticks cost here, as a share of the time between them.
+    """
 
     tick: int = 0
     players: int = 0
@@ -161,6 +164,7 @@ class Census:
     spectators: int = 0
     finished: bool = False
     tick_s: float = 0.0
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,11 @@ class RoomPort(Protocol):
     def epoch(self) -> int: ...
     @property
     def status(self) -> Status: ...
+    @property
+    def speed(self) -> float:
+        """The part of its tick rate at which it is stepped; less than 1 while it is too dear."""
+        ...
+
     @property
     def free_seats(self) -> int: ...
     @property

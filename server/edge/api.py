@@ -286,6 +286,7 @@ class Api:
             "tick": census.tick,
             "tick_rate": game.tick_rate if game else 0,
             "tick_ms": round(census.tick_s * 1000, 3),
+            "load": round(census.load, 3),
             "age_s": max(0, round(self._clock.wall_s() - room.meta.created_ms / 1000)),
             "private": room.meta.private,
             "status": room.status,

@@ -189,10 +189,14 @@ class RoomFollower:
         if self.port.epoch != self._epoch:
             before, self._epoch = self._epoch, self.port.epoch
             self._begin_epoch(before)
-        message = RoomStatus(self.port.epoch, self._committed, status).encode()
+        message = self._status(status)
         for talker in self._sessions:
             talker.send(message)
         self._admit_to_standstill()
+
+    def _status(self, status: Status) -> bytes:
+        port = self.port
+        return RoomStatus(port.epoch, self._committed, status, speed=port.speed).encode()
 
     def ended(self, code: CloseCode, reason: str) -> None:
         """Close everyone: the room is over. Who waits for a seat there may find another."""
@@ -271,8 +275,8 @@ class RoomFollower:
         self._moved = self._stirred = True
         talker.welcome(seat, session, issued)
         status = self.port.status
-        if status is not Status.LIVE:
-            talker.send(RoomStatus(self.port.epoch, self._committed, status).encode())
+        if status is not Status.LIVE or self.port.speed < 1:
+            talker.send(self._status(status))
 
     def _sit(self, player: int, talker: Talker, resume: Resume | None, first_seq: int) -> int:
         """Serve a player on this connection from now on; when its token counts as issued."""

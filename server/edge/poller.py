@@ -224,7 +224,7 @@ class Poller:
             # The JOIN or RESUME that is repeated finds the seat, which is asked for.
             close = Close(CloseCode.UNAVAILABLE, STANDS_STILL, 1000)
             return [close.encode()] if port.status is Status.PAUSED else []
-        return [RoomStatus(port.epoch, port.census.tick, port.status).encode()]
+        return [RoomStatus(port.epoch, port.census.tick, port.status, speed=port.speed).encode()]
 
     # The room's side.
 

@@ -17,7 +17,8 @@ from server.store.exchange import Exchange
 class Context:
     """`name` is this process's, unlike any other's; `rng` spreads what need not be secret.
 
-    In `development` a game that raises makes its room stand still. `observer` hears of every
+    `room_budget` is the share of the loop that a room beside others may take. In `development` a
+    game that raises makes its room stand still. `observer` hears of every
     transition in the life of every room. `watch` is told for which room a game's code runs, and
     knows which rooms hang who runs them.
     """
@@ -31,5 +32,6 @@ class Context:
     metrics: Metrics
     log: logging.Logger
     development: bool = False
+    room_budget: float = 0.25
     observer: Observer = field(default=unobserved)
     watch: Watch = field(default_factory=Watch)

@@ -54,6 +54,7 @@ class Directory:
         games: Mapping[str, Game],
         rooms: Callable[[], Iterable[RoomHandle]],
         takes_more: Callable[[], bool],
+        slow: bool = False,
     ) -> None:
         self._exchange = context.exchange
         self._clock = context.clock
@@ -64,6 +65,8 @@ class Directory:
         self._rooms = rooms
         self._takes_more = takes_more
         self._store = context.store
+        # Whether this process is kept for rooms that are too slow elsewhere.
+        self._slow = slow
         self._told: dict[str, tuple[object, ...]] = {}
         self._announced_s = -FRESH_S
         # What was last shown, and when; None where it changed since.
@@ -92,9 +95,9 @@ class Directory:
         """Say that this process lives."""
         own = {room.id for room in self._rooms()}
         self._told = {room: told for room, told in self._told.items() if room in own}
-        await self._exchange.beat(
-            Process(self._name, len(own), self._takes_more(), tuple(self._games))
-        )
+        games = tuple(self._games)
+        process = Process(self._name, len(own), self._takes_more(), games, self._slow)
+        await self._exchange.beat(process)
 
     async def announce(self) -> None:
         """Tell of every room that changed."""
@@ -229,6 +232,7 @@ def _about(room: RoomHandle) -> bytes:
             [census.tick, census.players, census.bots, census.spectators],
             census.finished,
             census.tick_s,
+            census.load,
         ]
     )
 
@@ -245,9 +249,10 @@ def read_listing(listing: Listing) -> Listed | None:
                 [int(tick), int(players), int(bots), int(spectators)],
                 bool(finished),
                 float(tick_s),
-                *_,
+                *more,
             ]:
-                census = Census(tick, players, bots, spectators, finished, tick_s)
+                load = more[0] if more and type(more[0]) is float else 0.0
+                census = Census(tick, players, bots, spectators, finished, tick_s, load)
                 kept = RoomMeta.decode(meta)
                 return Listed(listing.room, listing.owner, kept, epoch, status, free, census)
             case _:

@@ -30,7 +30,7 @@ from server.host.failure_detector import FailureDetector
 from server.host.room_store import RELOAD_S, RoomStore, first_ticks
 from server.store.base import Held, Loaded, NoSuchRoom, Record, StoreUnavailable, Tail
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Slept, Subscription
+from server.store.exchange import Ended, Gap, NewEpoch, News, Paced, Released, Slept, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.limits import HISTORY_TICKS, INTEGER_MAX
@@ -465,6 +465,9 @@ class RoomFollower:
                 # What an owner says that is no more is not the room's end.
                 if news.epoch >= copy.epoch:
                     self._end(news)
+            case Paced():
+                if news.epoch == copy.epoch:
+                    room.on(Event.PACE_HEARD, news.permille / 1000)
             case Slept():
                 if news.epoch >= copy.epoch:
                     self._slept()

@@ -66,6 +66,18 @@ class Handover:
         room.on(Event.SUCCESSOR_READY, "" if anybody else successor)
         return await self._moved(room, epoch)
 
+    async def to_slow(self, room: RoomHandle) -> bool:
+        """Hand a slow room over to a process that is kept for such rooms, if there is one."""
+        try:
+            living = await self._exchange.processes()
+        except StoreError as error:
+            self._log.warning("room %s stays where it is: %s", room.id, error)
+            return False
+        for process in living:
+            if process.slow and process.name != self._name and process.open:
+                return await self.room(room, process.name)
+        return False
+
     async def _moved(self, room: RoomHandle, epoch: int) -> bool:
         """Wait until another process says that the room is its own."""
         until_s = self._clock.now() + SUCCESSOR_S
@@ -81,7 +93,12 @@ class Handover:
 
     async def _successor(self, room: RoomHandle, owner: RoomOwner, to: str) -> str:
         """A process that takes rooms and follows this one, maybe because it was asked; or ""."""
-        others = [p for p in await self._exchange.processes() if p.name != self._name and p.open]
+        others = [
+            one
+            for one in await self._exchange.processes()
+            # One that is kept for slow rooms gets those that are sent there by its name.
+            if one.name != self._name and one.open and (not one.slow or one.name == to)
+        ]
         takers = sorted(
             (p for p in others if room.meta.game in p.games and to in ("", p.name)),
             key=lambda process: process.rooms,

@@ -39,6 +39,8 @@ from shared.messages import Join
 UNUSED_KEEP_S = 30.0
 # How often a room whose life moves on beside its ticks is looked at.
 LOOK_S = 0.005
+# How often it is looked for a process that takes a slow room.
+SLOW_LOOK_S = 5.0
 
 
 class RoomsHost:
@@ -58,13 +60,15 @@ class RoomsHost:
         rooms_max: int,
         standing: Sequence[tuple[str, Mapping[str, Any]]] = (),
         development: bool = False,
+        room_budget: float = 0.25,
+        slow: bool = False,
         observer: Observer = unobserved,
         watch: Watch | None = None,
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
         self.name = owner
         rng = Random(chance(16))
-        about = (development, observer, watch or Watch())
+        about = (development, room_budget, observer, watch or Watch())
         self._context = context = Context(
             owner, store, exchange, clock, chance, rng, metrics, log, *about
         )
@@ -72,9 +76,12 @@ class RoomsHost:
         self._clock, self._chance, self._log = clock, chance, log
         self._brains = {name: brain for name, (_, brain) in games.items()}
         self._rooms_max = rooms_max
+        self._slow = slow
         self._rooms: dict[str, RoomHandle] = {}
         self._reaching: dict[str, asyncio.Task[RoomHandle | None]] = {}
         self._beginning: set[str] = set()
+        # Rooms that are on their way to a process kept for slow ones.
+        self._moving: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
@@ -215,6 +222,25 @@ class RoomsHost:
         """Hand a room over, to this process or ("") to any."""
         self._spawn(self._move(room, to))
 
+    def has_neighbours(self, room: RoomHandle) -> bool:
+        """Whether anybody else's ticks wait for this room's."""
+        return any(
+            other is not room and (other.life.steps or other.used) for other in self._rooms.values()
+        )
+
+    def too_slow(self, room: RoomHandle) -> None:
+        """A room takes too much of the loop: where there is a process for such, it goes there."""
+        if not self._slow and room.id not in self._moving:
+            self._moving.add(room.id)
+            self._spawn(self._move_slow(room))
+
+    async def _move_slow(self, room: RoomHandle) -> None:
+        try:
+            while not await self.handover.to_slow(room) and room.life.state is State.SLOWED:
+                await self._clock.sleep(SLOW_LOOK_S)
+        finally:
+            self._moving.discard(room.id)
+
     async def _move(self, room: RoomHandle, to: str) -> None:
         if not await self.handover.room(room, to):
             self._log.warning("room %s was asked to move, and nobody took it", room.id)
@@ -228,6 +254,7 @@ class RoomsHost:
             games=self.games,
             rooms=self._owned,
             takes_more=self._takes_more,
+            slow=self._slow,
         )
 
     def _reaper(self) -> Reaper:

@@ -12,6 +12,7 @@ from server.core.census import census_of, diverges
 from server.core.hooks import explain, place_in
 from server.core.inbox import Item
 from server.core.journal import encode_record
+from server.core.load import Load, Part
 from server.core.ports import Census, Publication
 from server.core.post import Asked, Leaving, Present, Request, Resumed
 from server.core.presence import Presence
@@ -62,6 +63,7 @@ class RoomOwner:
         # The ticks in which the game raised, the newest last.
         self._failed: deque[int] = deque(maxlen=FAILED_TICKS_MAX)
         self._tick_s = 0.0
+        self.load = Load(room.game.tick_rate)
         # A room taken up from the store has people in it before its first tick here.
         self.census = census_of(room.match, room.spectators, 0.0)
 
@@ -224,10 +226,15 @@ class RoomOwner:
 
     def _stepped(self, step: Step, began: float) -> Append:
         self._step = step
+        clock = self._context.clock
+        stepped = clock.stopwatch_s()
         record = encode_record(step.commit, step.refused)
+        encoded = clock.stopwatch_s()
+        self.load.spent(Part.STEP, stepped - began)
+        self.load.spent(Part.RECORD, encoded - stepped)
         self._whole = True
         self._unanswered.append(step.commit.tick)
-        self._tick_s = self._context.clock.stopwatch_s() - began
+        self._tick_s = encoded - began
         self._context.metrics.observe("tick_seconds", self._tick_s)
         number = self.match.room.match_number if step.result is not None else 0
         return Append(self.id, self.epoch, step.commit.tick, record, step.result, number)
@@ -235,9 +242,15 @@ class RoomOwner:
     def _count(self, step: Step) -> None:
         census, room, tick = self.census, self._room, step.commit.tick
         if step.seated or step.left or census.tick == 0 or room.bots_seated != census.bots:
-            self.census = census_of(self.match, room.spectators, self._tick_s)
+            self.census = census_of(self.match, room.spectators, self._tick_s, self.load.share)
             return
         finished = self.match.room.finished > 0
         self.census = Census(
-            tick, census.players, census.bots, room.spectators, finished, self._tick_s
+            tick,
+            census.players,
+            census.bots,
+            room.spectators,
+            finished,
+            self._tick_s,
+            self.load.share,
         )

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
 from server.core.inbox import Item
 from server.core.lifecycle import Action, Event, Life, State
+from server.core.load import Load, Pace, Part
 from server.core.lobby import RoomMeta
 from server.core.outbox import Outbox
 from server.core.ports import Census, Follower, Publication
@@ -32,7 +33,7 @@ from server.host.seat_bots import MakeBrain, SeatBots
 from server.host.tick_group import TickGroups
 from server.store.base import Append, Fenced, Held, NoSuchRoom, StoreUnavailable, Tail, Taken
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, NewEpoch, News, Released, Slept, Subscription
+from server.store.exchange import Ended, NewEpoch, News, Paced, Released, Slept, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.match import Match
@@ -99,6 +100,13 @@ class Keeper(Protocol):
     def forget(self, room: RoomHandle) -> None:
         """A room's life is over here."""
 
+    def has_neighbours(self, room: RoomHandle) -> bool:
+        """Whether anybody else's ticks wait for this room's."""
+        ...
+
+    def too_slow(self, room: RoomHandle) -> None:
+        """A room takes too much of the loop: where there is a process for such, it goes there."""
+
     def move(self, room: RoomHandle, to: str) -> None:
         """Hand a room over, to this process or ("") to any."""
 
@@ -123,6 +131,12 @@ class RoomHandle:
         self.seated: list[bytes] = []
         # The nonce of the JOIN it was made for, until the directory was told.
         self.made_for: list[bytes] = []
+        # The part of its tick rate at which it is stepped.
+        self._speed = 1.0
+        self._pace = Pace(context.room_budget)
+        self._spared = context.room_budget
+        # What showing another process's ticks costs this one.
+        self._following = Load(game.tick_rate)
         # Whether this process owned it when its life here ended, and so says so.
         self.was_owned = False
         self.unused_since_s = context.clock.now()
@@ -167,6 +181,11 @@ class RoomHandle:
     def status(self) -> Status:
         """Whether it goes on, as edges were told."""
         return self._shown
+
+    @property
+    def speed(self) -> float:
+        """The part of its tick rate at which it is stepped; less than 1 while it is too dear."""
+        return self._speed
 
     @property
     def ending(self) -> bool:
@@ -219,6 +238,12 @@ class RoomHandle:
     def census(self) -> Census:
         """The room in numbers."""
         return self._port.census
+
+    @property
+    def load(self) -> float:
+        """What its ticks cost this process, as a share of the time between them."""
+        owner = self.owned
+        return self._following.share if owner is None else owner.load.share
 
     @property
     def settled(self) -> bool:
@@ -355,8 +380,9 @@ class RoomHandle:
         """The room's next tick is due: what to append, if there is anything."""
         self._append = None
         self._context.watch.marker.enter(self.id, self.meta.game, "step")
+        due = self.life.state is not State.SLOWED or self._pace.due()
         try:
-            self.on(Event.TICK_DUE)
+            self.on(Event.TICK_DUE if due else Event.TICK_PASSED)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this room alone.
             self.crashed(error)
         finally:
@@ -430,6 +456,8 @@ class RoomHandle:
         self._inbox = about.inbox
         self._owner = owner = RoomOwner(room, bots, context, about.starts)
         self.store.owned_from(match.tick, about.checkpoint)
+        self._pace = Pace(context.room_budget)
+        self._speed = 1.0
         self._tell(NewEpoch(about.epoch, match.tick, context.name))
         self._keeper.owns(self)
         self._keeper.groups.add(self, about.due_s)
@@ -447,6 +475,7 @@ class RoomHandle:
         moved = self._owner is not None
         self._owner, self._follower = None, follower
         self._shown = Status.LIVE
+        self._speed = 1.0
         if moved:
             self._changed()
         follower.begin()
@@ -499,7 +528,10 @@ class RoomHandle:
     def _give_sign_of_life(self, about: object) -> None:
         # Followers treat three silent ticks as the owner's death.
         owner = self._owned()
-        self._tell(NewEpoch(owner.epoch, owner.committed, ""))
+        if self.life.state is State.SLOWED:
+            self._tell(Paced(owner.epoch, round(1000 * self.speed)))
+        else:
+            self._tell(NewEpoch(owner.epoch, owner.committed, ""))
 
     def _publish(self, about: object) -> None:
         if self._owned().runs_ahead:
@@ -513,14 +545,50 @@ class RoomHandle:
         began = clock.stopwatch_s()
         publication = owner.publication()
         self.published(publication)
+        publish_s = clock.stopwatch_s() - began
         metrics.count("ticks_total")
-        metrics.observe("publish_seconds", clock.stopwatch_s() - began)
+        metrics.observe("publish_seconds", publish_s)
+        owner.load.spent(Part.VIEWS, publish_s)
+        owner.load.ticked(self._pace.stretch if self.life.state is State.SLOWED else 1)
+        self._weigh(owner)
         if owner.broken_view is not None and self._context.development:
             self._failed_elsewhere(*owner.broken_view)
         if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
             self.on(Event.CHECKPOINT_DUE)
         if self.life.steps and (why := owner.expired(pinned=self.pinned)) is not None:
             self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
+
+    def _weigh(self, owner: RoomOwner) -> None:
+        """Slow a room down that takes more of the loop than those beside it can spare."""
+        if not self.life.steps or (self._pace.stretch == 1 and owner.load.share < self._spared):
+            return
+        if self._pace.weigh(owner.load, neighbours=self._keeper.has_neighbours(self)):
+            state = self.life.state
+            if self._pace.stretch > 1 and state in (State.RUNNING, State.SLOWED):
+                self.on(Event.OVER_BUDGET)
+            elif state is State.SLOWED:
+                self.on(Event.IN_BUDGET)
+
+    def _tell_pace(self, about: object) -> None:
+        owner, stretch = self._owned(), self._pace.stretch
+        if stretch > 1:
+            self._log.warning(
+                "room %s is over its budget and goes on at 1/%d of its pace: its load is %s",
+                self.id,
+                stretch,
+                owner.load.told(),
+            )
+            self._keeper.too_slow(self)
+        else:
+            self._log.info("room %s goes on at its pace", self.id)
+        self._show_pace(1 / stretch)
+        self._tell(Paced(owner.epoch, round(1000 / stretch)))
+
+    def _show_pace(self, about: object) -> None:
+        assert isinstance(about, float)
+        if about != self.speed:
+            self._speed = about
+            self._changed()
 
     def _checkpoint(self, about: object) -> None:
         work = self._checkpoint_now()
@@ -587,16 +655,21 @@ class RoomHandle:
 
     def _show(self, about: object) -> None:
         assert isinstance(about, Publication)
+        clock = self._context.clock
+        began = clock.stopwatch_s()
         self._context.watch.marker.enter(self.id, self.meta.game, "publish")
         try:
             self.published(about)
         finally:
             self._context.watch.marker.leave()
+        self._following.spent(Part.VIEWS, clock.stopwatch_s() - began)
+        self._following.ticked()
 
     def _enter_epoch(self, about: object) -> None:
         assert self._follower is not None
         self._follower.entered()
         self._shown = Status.LIVE
+        self._speed = 1.0
         self._changed()
 
     def _read_tail(self, about: object) -> None:
@@ -994,6 +1067,8 @@ ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {
     Action.PUBLISH: RoomHandle._publish,
     Action.CHECKPOINT: RoomHandle._checkpoint,
     Action.SHOW_STATUS: RoomHandle._show_status,
+    Action.SHOW_PACE: RoomHandle._show_pace,
+    Action.TELL_PACE: RoomHandle._tell_pace,
     Action.READ_BACK: RoomHandle._read_back,
     Action.LEAVE_GROUP: RoomHandle._leave_group,
     Action.REJOIN_GROUP: RoomHandle._rejoin_group,

@@ -90,21 +90,33 @@ class Slept:
 
 
 @dataclass(frozen=True, slots=True)
+class Paced:
+    """The owner steps the room at this part of its tick rate, in thousandths; 1000 is all of it."""
+
+    epoch: int
+    permille: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """News may have been lost: read the journal."""
 
 
-News = Record | NewEpoch | Released | Ended | Slept
+News = Record | NewEpoch | Released | Ended | Slept | Paced
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A living process: how many rooms it owns, whether it takes more, the games it serves."""
+    """A living process: how many rooms it owns, whether it takes more, the games it serves.
+
+    One that is `slow` is kept for rooms whose ticks take too long beside others.
+    """
 
     name: str
     rooms: int
     open: bool
     games: tuple[str, ...]
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,8 @@ def _unpack(kept: object) -> Any:
 
 def _process(kept: object) -> Process | None:
     match _unpack(kept):
-        case [str(name), int(rooms), bool(is_open), games] if is_list(games):
-            return Process(name, rooms, is_open, tuple(map(str, games)))
+        case [str(name), int(rooms), bool(is_open), games, *slow] if is_list(games):
+            return Process(name, rooms, is_open, tuple(map(str, games)), slow[:1] == [True])
         case _:
             return None
 

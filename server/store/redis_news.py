@@ -2,7 +2,7 @@
 
 ```
 0 epoch tick record      1 epoch tick owner      2 epoch tick due_ms to      3 epoch code reason
-4 epoch tick             5
+4 epoch tick             5                          6 epoch permille
 ```
 A record above `PUSHED_BYTES_MAX` is not published, but 5 in its place: those who follow the room
 read it in the journal, and no other room's news waits behind it.
@@ -18,10 +18,10 @@ from typing import Any
 import msgpack
 
 from server.store.base import Record
-from server.store.exchange import Ended, Gap, NewEpoch, News, Released, Slept
+from server.store.exchange import Ended, Gap, NewEpoch, News, Paced, Released, Slept
 from shared.limits import INTEGER_MAX
 
-RECORD, NEW_EPOCH, RELEASED, ENDED, SLEPT, GAP = range(6)
+RECORD, NEW_EPOCH, RELEASED, ENDED, SLEPT, GAP, PACED = range(7)
 
 PUSHED_BYTES_MAX = 1024 * 1024
 """An eighth of what may wait to leave: beyond that, what is told is lost for every room."""
@@ -44,6 +44,8 @@ def pack_news(news: News) -> bytes:
             return _pack((ENDED, news.epoch, news.code, news.reason))
         case Slept():
             return _pack((SLEPT, news.epoch, news.tick))
+        case Paced():
+            return _pack((PACED, news.epoch, news.permille))
 
 
 def unpack_news(data: bytes) -> News | Gap:
@@ -67,6 +69,8 @@ def unpack_news(data: bytes) -> News | Gap:
             return Slept(epoch, tick)
         case [5]:
             return Gap()
+        case [6 as kind, int(epoch), int(permille)] if _fit(kind, epoch, permille):
+            return Paced(epoch, permille)
         case _:
             raise ValueError("no news of any kind")
 

@@ -51,3 +51,11 @@ def test_a_stall_is_made_up_for_by_few_ticks_and_keeps_the_phase() -> None:
 def test_a_rate_and_a_catch_up_of_nothing_are_our_bug(rate: float, most: int) -> None:
     with pytest.raises(AssertionError):
         Schedule(rate, 0.0, most)
+
+
+def test_a_moment_missed_by_a_rounding_is_there() -> None:
+    schedule = Schedule(20, 0.0)
+    now = schedule.next_s - 1e-13
+    assert schedule.due(now) == 1, "to sleep for the rest would take no time at all"
+    assert schedule.due(now) == 0
+    assert schedule.due(schedule.next_s - 1e-6) == 0

@@ -183,6 +183,7 @@ class Rig:
         development: bool = False,
         exchange: MemoryExchange | None = None,
         watch: Watch | None = None,
+        slow: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.store = store or MoodyStore()
@@ -202,6 +203,7 @@ class Rig:
             standing=standing,
             development=development,
             watch=watch,
+            slow=slow,
         )
 
     async def start(self) -> Rig:

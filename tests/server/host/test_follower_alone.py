@@ -157,6 +157,12 @@ class Scene:
     def forget(self, room: RoomHandle) -> None:
         """There is no host that holds it."""
 
+    def has_neighbours(self, room: RoomHandle) -> bool:
+        return False
+
+    def too_slow(self, room: RoomHandle) -> None:
+        raise AssertionError("it is alone")
+
     def move(self, room: RoomHandle, to: str) -> None:
         raise AssertionError("nobody asks for it")
 
