@@ -22,6 +22,8 @@ ANNOUNCE_S = 0.25
 FRESH_S = 0.05
 # A waiting player asks again after this.
 ASK_S = 0.05
+# No room has a load like this.
+LOAD_MAX = 1e6
 ASKS_MAX = 100
 
 SHOWN_S = 0.5
@@ -251,7 +253,8 @@ def read_listing(listing: Listing) -> Listed | None:
                 float(tick_s),
                 *more,
             ]:
-                load = more[0] if more and type(more[0]) is float else 0.0
+                # The first release has the time of telling there.
+                load = more[0] if more and type(more[0]) is float and more[0] < LOAD_MAX else 0.0
                 census = Census(tick, players, bots, spectators, finished, tick_s, load)
                 kept = RoomMeta.decode(meta)
                 return Listed(listing.room, listing.owner, kept, epoch, status, free, census)

@@ -49,6 +49,7 @@ OTHER: dict[str, tuple[str, object]] = {
     "connection_lifetime_s": ("0", 0.0),
     "poll_wait_s": ("0.5", 0.5),
     "rooms_max": ("7", 7),
+    "room_budget": ("0.5", 0.5),
     "sleeping_rooms_max": ("0", 0),
     "asleep_keep_s": ("0.5", 0.5),
     "closed_keep_s": ("60", 60.0),
