@@ -35,6 +35,7 @@ from server.edge.network import Network
 from server.edge.polling import PATH as POLL_PATH
 from server.edge.polling import Polling
 from server.edge.request import Request, Response
+from server.host.context import Context
 from server.host.conviction import put_aside
 from server.host.host import RoomsHost
 from server.host.seat_bots import Brain
@@ -134,21 +135,15 @@ class App:
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        rng, about = Random(chance(16)), (config.dev, config.room_budget, observer)
+        context = Context(
+            owner, store, exchange, clock, chance, rng, self.metrics, log, *about, watch or Watch()
+        )
         self.host = RoomsHost(
             {game.name: (game.game, brain_maker(game.spec)) for game in games},
-            store,
-            exchange,
-            clock,
-            chance,
-            self.metrics,
-            log,
-            owner=owner,
+            context,
             rooms_max=config.rooms_max,
             standing=_standing(config, games),
-            development=config.dev,
-            room_budget=config.room_budget,
-            watch=watch,
-            observer=observer,
         )
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()

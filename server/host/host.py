@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping, Sequence, Set
-from random import Random
 from typing import Any
 
-from server.core.lifecycle import Event, Observer, State, unobserved
+from server.core.lifecycle import Event, State
 from server.core.lobby import ROOM_ID_LENGTH, RoomMeta, Wish, room_id
-from server.core.metrics import Metrics
-from server.core.ports import Chance, Clock, Listed, Watch
+from server.core.ports import Listed
 from server.core.seating import SeatSearch
 from server.host.context import Context
 from server.host.directory import Directory, meta_key
@@ -26,9 +23,8 @@ from server.host.recovery import Recovery
 from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
 from server.host.tick_group import TickGroups
-from server.store.base import Loaded, MatchResult, NoSuchRoom, Store
+from server.store.base import Loaded, MatchResult, NoSuchRoom
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Exchange
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
 from shared.limits import INTEGER_MAX
@@ -44,36 +40,23 @@ SLOW_LOOK_S = 5.0
 
 
 class RoomsHost:
-    """Implements `server.core.ports.Host`. `owner` is this process's name, unlike any other's."""
+    """Implements `server.core.ports.Host`; a `slow` one is kept for rooms too slow elsewhere."""
 
     def __init__(
         self,
         games: dict[str, tuple[Game, MakeBrain]],
-        store: Store,
-        exchange: Exchange,
-        clock: Clock,
-        chance: Chance,
-        metrics: Metrics,
-        log: logging.Logger,
+        context: Context,
         *,
-        owner: str,
         rooms_max: int,
         standing: Sequence[tuple[str, Mapping[str, Any]]] = (),
-        development: bool = False,
-        room_budget: float = 0.25,
         slow: bool = False,
-        observer: Observer = unobserved,
-        watch: Watch | None = None,
     ) -> None:
         self.games = {name: game for name, (game, _) in games.items()}
-        self.name = owner
-        rng = Random(chance(16))
-        about = (development, room_budget, observer, watch or Watch())
-        self._context = context = Context(
-            owner, store, exchange, clock, chance, rng, metrics, log, *about
-        )
-        self._store, self._exchange = store, exchange
-        self._clock, self._chance, self._log = clock, chance, log
+        self.name = context.name
+        self._context = context
+        self._store, self._exchange = store, exchange = context.store, context.exchange
+        self._clock, self._chance, self._log = context.clock, context.chance, context.log
+        clock, metrics, log = context.clock, context.metrics, context.log
         self._brains = {name: brain for name, (_, brain) in games.items()}
         self._rooms_max = rooms_max
         self._slow = slow
@@ -85,7 +68,7 @@ class RoomsHost:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
-        self.groups = TickGroups(clock, self._writer, metrics, log, self._spawn)
+        self.groups = TickGroups(clock, self._writer, metrics, self._spawn)
         self.directory = self._directory()
         self.placement = self._placement(standing)
         self.failover = Failover(context, self._register)

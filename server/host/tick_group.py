@@ -10,7 +10,6 @@ groups (measured: 10 groups cost 3 times, 100 groups 8 times the CPU of one).
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -114,7 +113,6 @@ class TickGroups:
         clock: Clock,
         writer: JournalWriter,
         metrics: Metrics,
-        log: logging.Logger,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self.by_kind: dict[tuple[int, str], list[TickGroup]] = {}
@@ -122,7 +120,6 @@ class TickGroups:
         self._clock = clock
         self._writer = writer
         self._metrics = metrics
-        self._log = log
         self._spawn = spawn
 
     @property

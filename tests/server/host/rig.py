@@ -15,6 +15,7 @@ from server.core.ports import Publication, Watch
 from server.core.post import Present
 from server.core.room import SeatRequest
 from server.host.clock import LoopClock
+from server.host.context import Context
 from server.host.host import RoomsHost
 from server.host.owner import RoomOwner
 from server.host.room_handle import RoomHandle
@@ -190,19 +191,23 @@ class Rig:
         self.exchange = exchange or MemoryExchange(loop.time)
         self.metrics = Metrics()
         self.clock = LoopClock(lambda: 1_000_000 + loop.time(), loop.time)
+        chance = seeded_chance(seed)
         self.host = RoomsHost(
             {name: (game, brain) for name, game in (games or {"yard": Yard()}).items()},
-            self.store,
-            self.exchange,
-            self.clock,
-            seeded_chance(seed),
-            self.metrics,
-            LOG,
-            owner=f"host-{seed}",
+            Context(
+                f"host-{seed}",
+                self.store,
+                self.exchange,
+                self.clock,
+                chance,
+                Random(chance(16)),
+                self.metrics,
+                LOG,
+                development,
+                watch=watch or Watch(),
+            ),
             rooms_max=rooms_max,
             standing=standing,
-            development=development,
-            watch=watch,
             slow=slow,
         )
 

@@ -122,7 +122,7 @@ class Scene:
         clock = LoopClock(loop.time, loop.time)
         chance, rng, tell = seeded_chance(1), Random(1), self.exchange.tell
         writer = JournalWriter(self.store, clock, self.metrics, LOG, lambda rooms, away: None, tell)
-        self.groups = TickGroups(clock, writer, self.metrics, LOG, loop.create_task)
+        self.groups = TickGroups(clock, writer, self.metrics, loop.create_task)
         context = Context("here", self.store, self.exchange, clock, chance, rng, self.metrics, LOG)
         self.room = RoomHandle(ROOM, META, GAME, context, self)
         self.outbox = self.room.outbox
