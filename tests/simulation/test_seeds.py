@@ -8,7 +8,8 @@ import pytest
 
 from tests.simulation.report import run
 
-pytestmark = pytest.mark.timeout(600)
+# By far the longest of its kind: it begins first.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 SEEDS = 500
 # Each kind of trouble came up, or the worlds have become too quiet to say anything.
