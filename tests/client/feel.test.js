@@ -184,19 +184,21 @@ test("beyond a bound it waits, however long", () => {
 });
 
 /** A room over a socket in memory, at tick 10. */
-async function playing(fetched) {
+async function playing(fetched, schema = FINISHING) {
   const world = new World();
   world.fetch = (url) => (world.asked.push(url), Promise.resolve(fetched));
   world.asked = [];
   const promise = join("coins", { url: "ws://test/play", world, store: new Store() });
   world.socket.open();
-  world.socket.hear(welcome({ schema: FINISHING }));
-  world.socket.hear(frame(10, 0, { chunks: [[0, [], [0b10, [9], [0]]], ...PEOPLE] }));
+  world.socket.hear(welcome({ schema }));
+  const room = schema === FINISHING ? [0b10, [9], [0]] : [0b110, [9], [0], [1]];
+  world.socket.hear(frame(10, 0, { chunks: [[0, [], room], ...PEOPLE] }));
   return { world, room: await promise };
 }
 const { SCHEMA } = await import("./coins.js");
+const FINISHED = [1, "finished", 3, 0, 0, 0, 9999];
 const FINISHING = [
-  [["Room", 1, [[1, "finished", 3, 0, 0, 0, 9999]]], ...SCHEMA[0].slice(1)],
+  [["Room", 1, [FINISHED]], ...SCHEMA[0].slice(1)],
   ...SCHEMA.slice(1),
 ];
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -241,6 +243,33 @@ test("a result is asked for once when the match finishes, and told; null where n
     await turn();
     assert.deepEqual([told, world.asked], [[expected], ["http://test/api/rooms/room-1/results"]]);
   }
+});
+
+test("each match's own result is told once, also of one that ended and began anew unseen", async () => {
+  const schema = [
+    [["Room", 1, [FINISHED, [2, "match_number", 3, 0, 1, 0, 9999]]], ...SCHEMA[0].slice(1)],
+    ...SCHEMA.slice(1),
+  ];
+  const at = (tick, finished, match) =>
+    frame(tick, tick - 1, { chunks: [[0, [], [0b110, [9], [finished], [match]]]] });
+  const results = [1, 2, 4].map((match) => ({ match, tick: 9 + match, result: { of: match } }));
+  const answer = { ok: true, text: () => Promise.resolve(JSON.stringify({ results })) };
+  const { world, room } = await playing(answer, schema);
+  const told = [];
+  room.on("result", (result) => told.push(result?.of ?? null));
+  world.socket.hear(at(11, 11, 1));
+  world.socket.hear(at(12, 0, 2));
+  await turn();
+  assert.deepEqual(told, [1]);
+  // Match 2 ended, 3 was begun anew without a result, and 4 has ended too.
+  world.socket.hear(at(13, 13, 4));
+  world.socket.hear(at(14, 13, 4));
+  await turn();
+  assert.deepEqual(told, [1, 2, 4]);
+  world.socket.hear(at(15, 0, 5));
+  world.socket.hear(at(16, 16, 5));
+  await turn();
+  assert.deepEqual(told, [1, 2, 4, null]);
 });
 
 test("a row that is predicted before anything was sampled is drawn where the server has it", async () => {

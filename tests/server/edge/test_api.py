@@ -154,6 +154,10 @@ def test_a_certain_room_is_told_private_or_over(tmp_path: Path) -> None:
         over = await counter.json(f"/api/rooms?room={room.id}")
         assert over == {"rooms": [], "result": {"by": "Ada"}}
         assert await counter.json(f"/api/rooms/{room.id}/result") == {"by": "Ada"}
+        [one] = (await counter.json(f"/api/rooms/{room.id}/results"))["results"]
+        assert (one["match"], one["result"]) == (1, {"by": "Ada"})
+        assert one["tick"] > 0
+        assert await counter.json(f"/api/rooms/{'z' * 20}/results") == {"results": []}
         assert await counter.json("/api/rooms?room=NO") == {"rooms": [], "result": None}
         assert await counter.json(f"/api/rooms?room={'z' * 20}") == {"rooms": [], "result": None}
         await desk.stop()
