@@ -74,6 +74,7 @@ class Match:
         self.tick = 0
         self.dt = 1 / game.tick_rate
         self.tables = [Table(index, kind) for index, kind in enumerate(game.kinds)]
+        self._events = [table for table in self.tables if issubclass(table.kind, Event)]
         self.history = History()
         self.origin = Origin(game)
         self.former = self.origin.former
@@ -270,12 +271,11 @@ class Match:
             for table in self.tables:
                 table.rewrite()
         lifetime = self.game.event_lifetime_ticks
-        for table in self.tables[2:]:
-            if issubclass(table.kind, Event):
-                for row in list(table.rows.values()):
-                    if cast(Event, row).born + lifetime > self.tick:
-                        break
-                    table.remove(row)
+        for table in self._events:
+            for row in list(table.rows.values()):
+                if cast(Event, row).born + lifetime > self.tick:
+                    break
+                table.remove(row)
         self._free_rows = MATCH_ROWS_MAX - sum(len(table.rows) for table in self.tables)
         self.spawns_left = min(SPAWNS_BURST, self.spawns_left + SPAWNS_PER_S * self.dt)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 PRESENCE_S = 3.0
 """Three missed reports: a dead edge is not waited for, and a lost letter sends nobody away."""
@@ -29,6 +30,9 @@ class Presence:
 
     def __init__(self, age_s: float, inherited: frozenset[int]) -> None:
         self._reports = {"": _Report(inherited, 0, age_s + PRESENCE_S)}
+        # What was answered last, and until when it stays so; -1 after a report.
+        self._there: tuple[set[int], int] = (set(), 0)
+        self._until_s = -1.0
 
     def report(
         self, edge: str, players: frozenset[int], spectators: int, age_s: float, *, lasting: bool
@@ -36,6 +40,7 @@ class Presence:
         """An edge's whole word on the room; `lasting` for one in this process, which would know."""
         until_s = None if lasting else age_s + PRESENCE_S
         self._reports[edge] = _Report(players, spectators, until_s)
+        self._until_s = -1.0
 
     def edges(self, age_s: float) -> set[str]:
         """The edges whose reports count: those follow the room."""
@@ -43,10 +48,17 @@ class Presence:
 
     def at(self, age_s: float) -> tuple[set[int], int]:
         """Players and the number of spectators who are there; outdated reports are forgotten."""
+        if age_s <= self._until_s:
+            return self._there
         kept = self._reports
         for edge in [edge for edge, one in kept.items() if not one.counts(age_s)]:
             del kept[edge]
         players: set[int] = set()
         for one in kept.values():
             players |= one.players
-        return players, sum(one.spectators for one in kept.values())
+        spectators = sum(one.spectators for one in kept.values())
+        self._there = players, spectators
+        self._until_s = min(
+            (o.until_s for o in kept.values() if o.until_s is not None), default=inf
+        )
+        return set(players), spectators

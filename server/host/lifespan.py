@@ -22,6 +22,7 @@ def expiry(room: Room, *, stands: bool) -> Expiry | None:
     finished_s = room.finished_for_s
     if finished_s is not None and finished_s >= room.game.finished_s - ROUNDING_S:
         return Expiry.FINISHED
-    empty_s, kept = room.empty_for_s, stands or room.humans or room.awaited
-    for_long = empty_s is not None and empty_s >= room.game.room_empty_s - ROUNDING_S
-    return Expiry.EMPTY if for_long and not kept else None
+    empty_s = room.empty_for_s
+    if empty_s is None or empty_s < room.game.room_empty_s - ROUNDING_S:
+        return None
+    return None if stands or room.humans or room.awaited else Expiry.EMPTY
