@@ -116,7 +116,7 @@ class Connection:
         follower, self._follower = self._follower, None
         if follower is not None:
             follower.leave(self)
-        # Its socket and its timers may keep this connection until the collector looks; not the room.
+        # Its socket and timers may keep this connection until the collector looks; not the room.
         self._session = self._search = None
         self._edge.forget(self)
 
