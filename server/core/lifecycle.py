@@ -23,6 +23,7 @@ class State(StrEnum):
     RETRYING = "retrying"
     STANDING = "standing"
     HANDING_OVER = "handing over"
+    MISSING = "missing"
     FALLING_ASLEEP = "falling asleep"
     WAKING = "waking"
     CLOSING = "closing"
@@ -51,6 +52,7 @@ MEANING: Mapping[State, str] = MappingProxyType(
         State.RETRYING: "owned, rows read back: the failed tick is done without what it consumed",
         State.STANDING: "owned, and still until its author saves the game again (development)",
         State.HANDING_OVER: "owned, stepped no more: being released to a successor",
+        State.MISSING: "owned, and the store has nothing of it: written anew from its rows",
         State.FALLING_ASLEEP: "owned, empty for long: the last writes before it sleeps",
         State.WAKING: "just fallen asleep, and wanted: the store is asked for it again",
         State.CLOSING: "owned, its match is finished: the last writes",
@@ -89,6 +91,8 @@ class Event(StrEnum):
     FENCED = "refused as stale"
     DAMAGED = "refused as damaged"
     NO_SUCH_ROOM = "no such room"
+    WRITTEN_ANEW = "written anew"
+    KNOWN = "known to the store after all"
     INCOMPATIBLE = "written by other rules"
     GAME_RAISED = "game raised"
     OUT_OF_MEMORY = "process out of memory"
@@ -142,6 +146,7 @@ class Action(StrEnum):
     FIND_SUCCESSOR = "find successor"
     HAND_OVER = "subscribe and release"
     WAKE = "take over and set live"
+    WRITE_ANEW = "write the room anew"
     TELL_RELEASE = "tell release"
     GIVE_UP_OWNERSHIP = "keep open requests, close inbox"
     FOLLOW_AGAIN = "read and follow"
@@ -218,6 +223,8 @@ def _stepped(state: State, step: Action) -> dict[Event, Transition]:
             (Action.LEAVE_GROUP, Action.END, Action.FORGET),
         ),
         **_refusals(grouped=True),
+        # A store that was emptied; one that knows the room to be closed says so then.
+        Event.NO_SUCH_ROOM: (State.MISSING, (Action.LEAVE_GROUP, Action.WRITE_ANEW)),
     }
 
 
@@ -278,6 +285,11 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.CHECKPOINT_DUE: (State.RECOVERING, ()),
             Event.STORE_AWAY: (State.RECOVERING, ()),
             Event.STORE_BACK: (State.RECOVERING, ()),
+            # Its rows are not whole, and so are gone with the store's.
+            Event.NO_SUCH_ROOM: (
+                State.CLOSED,
+                (Action.LEAVE_GROUP, Action.END, Action.FORGET),
+            ),
             Event.RESTORED: (State.RETRYING, ()),
             Event.PUT_BACK: (State.RUNNING, ()),
             Event.TOLD_TO_MOVE: (State.RECOVERING, ()),
@@ -327,6 +339,19 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.STOPPED_BY_GAME: (State.HANDING_OVER, ()),
             Event.TOLD_TO_MOVE: (State.HANDING_OVER, ()),
             Event.DRAINED: (State.HANDING_OVER, ()),
+            **_refusals(grouped=False),
+        },
+        State.MISSING: {
+            Event.WRITTEN_ANEW: (State.RUNNING, (Action.REJOIN_GROUP,)),
+            Event.KNOWN: (State.STALE, (Action.GIVE_UP_OWNERSHIP, Action.FOLLOW_AGAIN)),
+            Event.NO_ANSWER: (State.MISSING, ()),
+            Event.STORE_AWAY: (State.MISSING, ()),
+            Event.STORE_BACK: (State.MISSING, ()),
+            Event.FAILED: (State.MISSING, ()),
+            Event.STOPPED_BY_GAME: (State.MISSING, ()),
+            Event.TOLD_TO_MOVE: (State.MISSING, ()),
+            Event.DRAINED: (State.MISSING, ()),
+            Event.CRASHED: (State.UNREADABLE, (Action.END, Action.FORGET)),
             **_refusals(grouped=False),
         },
         State.FALLING_ASLEEP: {
@@ -427,7 +452,7 @@ GROUPED = frozenset(
 )
 """In a tick group: their ticks come due."""
 LAST_WRITES = frozenset({State.FALLING_ASLEEP, State.CLOSING, State.FAILING, State.LEAVING})
-OWNED = GROUPED | LAST_WRITES | {State.HANDING_OVER}
+OWNED = GROUPED | LAST_WRITES | {State.HANDING_OVER, State.MISSING}
 """This process writes its journal."""
 FOLLOWING = frozenset(
     {

@@ -207,6 +207,17 @@ class RoomOwner:
         self._unanswered.clear()
         self._whole = False
 
+    @property
+    def shows(self) -> bool:
+        """Whether a tick was stepped that nobody has seen."""
+        return self._step is not None
+
+    def written_anew(self, epoch: int) -> None:
+        """The store was emptied, and has the rows as they are now, under this epoch."""
+        self._room.epoch = epoch
+        self.starts.append((epoch, self.match.tick + 1))
+        self.committed_until(self.match.tick)
+
     def publication(self) -> Publication:
         """What the tick that was stepped lets be seen; the brains in its seats see it first."""
         step, self._step = self._step, None

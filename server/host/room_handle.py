@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
 from server.core.inbox import Item
+from server.core.journal import encode_checkpoint
 from server.core.lifecycle import Action, Event, Life, State
 from server.core.load import Load, Pace, Part
 from server.core.lobby import RoomMeta
@@ -31,7 +32,17 @@ from server.host.owner import RoomOwner
 from server.host.room_store import RELOAD_S, RoomStore
 from server.host.seat_bots import MakeBrain, SeatBots
 from server.host.tick_group import TickGroups
-from server.store.base import Append, Fenced, Held, NoSuchRoom, StoreUnavailable, Tail, Taken
+from server.store.base import (
+    Append,
+    Checkpoint,
+    Fenced,
+    Held,
+    NoSuchRoom,
+    RoomExists,
+    StoreUnavailable,
+    Tail,
+    Taken,
+)
 from server.store.base import Status as StoredStatus
 from server.store.exchange import Ended, NewEpoch, News, Paced, Released, Slept, Subscription
 from shared.errors import CloseCode, StoreError
@@ -400,8 +411,10 @@ class RoomHandle:
             if outcome is None:
                 owner.committed_until(append.tick)
                 self.on(Event.COMMITTED)
-            else:
+            elif not isinstance(outcome, NoSuchRoom):
                 owner.refused()
+                self._refused(outcome)
+            elif self.life.state is not State.MISSING:
                 self._refused(outcome)
         except Exception as error:  # noqa: BLE001 - as above.
             self.crashed(error)
@@ -616,6 +629,9 @@ class RoomHandle:
     def _rejoin_group(self, about: object) -> None:
         self._keeper.groups.add(self, self._due_s)
 
+    def _write_anew(self, about: object) -> None:
+        self._begin(self._writing_anew())
+
     def _find_successor(self, about: object) -> None:
         assert isinstance(about, str)
         self._keeper.move(self, about)
@@ -764,6 +780,30 @@ class RoomHandle:
         else:
             due_ms = int(max(0.0, self._due_s - clock.now()) * 1000)
             self.on(Event.RELEASED, Handed(follower, Released(epoch, tick, due_ms, to)))
+
+    async def _writing_anew(self) -> None:
+        """A store that was emptied is given what its owner holds; nobody has seen more."""
+        owner, name = self._owned(), self._context.name
+        checkpoint = Checkpoint(owner.epoch, owner.match.tick, encode_checkpoint(owner.match))
+        store, meta = self._context.store, self.meta.encode()
+        try:
+            epoch = await self._surely(lambda: store.recreate(self.id, meta, name, checkpoint))
+        except RoomExists:
+            # Closed, or written anew by another process, or by a call whose answer was lost.
+            self.on(Event.KNOWN)
+            return
+        except StoreError as error:
+            self._refused(error)
+            return
+        self._log.warning("room %s: the store had lost it; it is written anew", self.id)
+        owner.written_anew(epoch)
+        self.store.owned_from(owner.match.tick, owner.match.tick)
+        self._keeper.lost(self)
+        self._tell(NewEpoch(epoch, owner.match.tick, name))
+        self.on(Event.WRITTEN_ANEW)
+        if owner.shows:
+            self.on(Event.COMMITTED)
+        self._changed()
 
     async def _following_again(self) -> None:
         """Another process owns the room: what was stepped here and refused never was."""
@@ -1075,6 +1115,7 @@ ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {
     Action.FIND_SUCCESSOR: RoomHandle._find_successor,
     Action.HAND_OVER: RoomHandle._hand_over,
     Action.WAKE: RoomHandle._wake,
+    Action.WRITE_ANEW: RoomHandle._write_anew,
     Action.TELL_RELEASE: RoomHandle._tell_release,
     Action.GIVE_UP_OWNERSHIP: RoomHandle._give_up_ownership,
     Action.FOLLOW_AGAIN: RoomHandle._follow_again,

@@ -561,3 +561,57 @@ def test_an_append_that_is_answered_after_the_room_was_lost_changes_nothing() ->
         await rig.stop()
 
     virtually(scenario())
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "answer lost"])
+def test_a_room_that_an_emptied_store_has_lost_is_written_anew_and_goes_on(lost: bool) -> None:
+    async def scenario() -> None:
+        both = await two()
+        edge = Watcher(both.room, both.store)
+        ada = player(both.room, "Ada")
+        post(both.room, "Ada", 1, 2)
+        await both.one.seconds(0.2)
+        tick, epoch, x = both.room.match.tick, both.room.epoch, ada.score
+        recreate = both.store.recreate
+        if lost:
+
+            async def unanswered(*words: Any) -> int:
+                both.store.recreate = recreate  # type: ignore[method-assign]
+                await recreate(*words)
+                raise StoreUnavailable("it was done, and the answer is lost")
+
+            both.store.recreate = unanswered  # type: ignore[method-assign, assignment]
+        both.store._rooms.clear()
+        await both.one.seconds(2)
+        both.goes_on()
+        assert edge.end is None
+        assert both.room.epoch > epoch
+        assert both.room.match.tick > tick + 20
+        if not lost:
+            assert edge.ticks == list(range(edge.ticks[0], both.room.match.tick + 1))
+        assert player(both.room, "Ada").score == x
+        # What is there now is enough to go on from.
+        await both.one.kill()
+        await both.two.kill()
+        heir = await both.one.beside(3)
+        await heir.seconds(5)
+        assert [one.id for one in heir.owned()] == [both.room.id]
+        await heir.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_that_was_closed_is_not_written_anew() -> None:
+    """The control: the store knows of it."""
+
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada")
+        await rig.store.set_status(room.id, room.epoch, Status.CLOSED)
+        await rig.seconds(0.5)
+        assert watcher.end == (CloseCode.ROOM_CLOSED, "the room is over")
+        assert rig.host.rooms() == []
+        assert rig.store._rooms[room.id].status is Status.CLOSED
+        await rig.stop()
+
+    virtually(scenario())
