@@ -8,8 +8,9 @@ from collections.abc import Callable
 from server.core.lifecycle import Event
 from server.host.context import Context
 from server.host.follower import RECOVERIES_MAX, Won
-from server.host.room_handle import FAILED_AGAIN, RoomHandle
+from server.host.room_handle import RoomHandle
 from server.host.room_store import first_ticks
+from server.host.room_work import FAILED_AGAIN
 from server.store.base import Held, Loaded, Status, Taken
 from server.store.exchange import Ended
 from shared.errors import CloseCode, StoreError

@@ -9,14 +9,13 @@ the owner.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
 from server.core.inbox import Item
-from server.core.journal import encode_checkpoint
 from server.core.lifecycle import Action, Event, Life, State
 from server.core.load import Load, Pace, Part
 from server.core.lobby import RoomMeta
@@ -24,39 +23,32 @@ from server.core.outbox import Outbox
 from server.core.ports import Census, Follower, Publication
 from server.core.post import Failed, Move, Request, decode_letter
 from server.core.room import Room, SeatRequest, is_open
-from server.core.versions import LeftAlone
 from server.host.context import Context
-from server.host.follower import RECOVERIES_MAX, Copy, Ending, RoomFollower, Won
+from server.host.follower import Ending, RoomFollower, Won
 from server.host.lifespan import Expiry
 from server.host.owner import RoomOwner
-from server.host.room_store import RELOAD_S, RoomStore
+from server.host.room_store import RoomStore
+from server.host.room_work import FAILED_AGAIN, Handed, RoomWork, event_of
 from server.host.seat_bots import MakeBrain, SeatBots
 from server.host.tick_group import TickGroups
 from server.store.base import (
     Append,
-    Checkpoint,
     Fenced,
     Held,
     NoSuchRoom,
-    RoomExists,
-    StoreUnavailable,
     Tail,
     Taken,
 )
-from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, NewEpoch, News, Paced, Released, Slept, Subscription
+from server.store.exchange import NewEpoch, News, Paced, Subscription
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.match import Match
 from shared.messages import Status
 from shared.rounding import RoundingWatch
 
-T = TypeVar("T")
-
 # How often work beside the ticks looks whether the store has answered for the last of them.
 SETTLE_S = 0.005
 
-FAILED_AGAIN = "the room failed again and again; it is kept aside"
 UNREADABLE = "the room cannot be read here; try again"
 ENDINGS: Mapping[Event, Ending] = {
     Event.NO_SUCH_ROOM: Ending(CloseCode.ROOM_CLOSED, "the room is over"),
@@ -71,19 +63,6 @@ ENDINGS: Mapping[Event, Ending] = {
     Event.CRASHED: Ending(CloseCode.UNAVAILABLE, "the server failed; try again"),
 }
 """What those in a room are told, where the event does not bring it."""
-STORED: Mapping[State, StoredStatus] = {
-    State.CLOSING: StoredStatus.CLOSED,
-    State.FAILING: StoredStatus.QUARANTINED,
-}
-"""What the store is told of a room whose last writes are under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """A room that was released: how it is followed, and what is told of it."""
-
-    follower: RoomFollower
-    released: Released
 
 
 class Keeper(Protocol):
@@ -165,7 +144,7 @@ class RoomHandle:
         # In development, why it stands still or will.
         self._fault = ""
         # When the next tick of a room that left its group would have been due.
-        self._due_s = 0.0
+        self.due_s = 0.0
         # What the room's state has under way; it is cancelled when the state is left.
         self._work: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
@@ -173,7 +152,7 @@ class RoomHandle:
     # What the rows say, whoever owns them.
 
     @property
-    def _port(self) -> RoomOwner | RoomFollower:
+    def rows(self) -> RoomOwner | RoomFollower:
         port = self._owner or self._follower
         assert port is not None, f"a room that is {self.life.state} has no rows"
         return port
@@ -218,17 +197,17 @@ class RoomHandle:
     @property
     def match(self) -> Match:
         """Its rows; read them only when told of a publication, or when `settled`."""
-        return self._port.match
+        return self.rows.match
 
     @property
     def epoch(self) -> int:
         """The epoch of its owner."""
-        return self._port.epoch
+        return self.rows.epoch
 
     @property
     def free_seats(self) -> int:
         """Seats a human could take."""
-        return self._port.free_seats
+        return self.rows.free_seats
 
     @property
     def development(self) -> bool:
@@ -238,17 +217,17 @@ class RoomHandle:
     @property
     def open_to_join(self) -> bool:
         """Whether the game takes new players."""
-        return is_open(self._port.match)
+        return is_open(self.rows.match)
 
     @property
     def finished(self) -> bool:
         """Whether the match has a result, or the room is over."""
-        return self.ending or self._port.finished
+        return self.ending or self.rows.finished
 
     @property
     def census(self) -> Census:
         """The room in numbers."""
-        return self._port.census
+        return self.rows.census
 
     @property
     def load(self) -> float:
@@ -259,7 +238,7 @@ class RoomHandle:
     @property
     def settled(self) -> bool:
         """Whether the match holds committed rows only."""
-        return self._port.settled
+        return self.rows.settled
 
     @property
     def fault(self) -> str:
@@ -273,7 +252,7 @@ class RoomHandle:
 
     def diverged(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch holds what was never committed."""
-        return self._port.diverged(epoch, held)
+        return self.rows.diverged(epoch, held)
 
     def behind(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch knows more than this process does."""
@@ -282,7 +261,7 @@ class RoomHandle:
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for here, with this nonce."""
-        return nonce in self.outbox.nonces or self._port.holds(nonce)
+        return nonce in self.outbox.nonces or self.rows.holds(nonce)
 
     # What edges ask.
 
@@ -413,9 +392,9 @@ class RoomHandle:
                 self.on(Event.COMMITTED)
             elif not isinstance(outcome, NoSuchRoom):
                 owner.refused()
-                self._refused(outcome)
+                self.refused(outcome)
             elif self.life.state is not State.MISSING:
-                self._refused(outcome)
+                self.refused(outcome)
         except Exception as error:  # noqa: BLE001 - as above.
             self.crashed(error)
         finally:
@@ -439,7 +418,7 @@ class RoomHandle:
             status = (await follower.load()).status
         except BaseException as error:
             follower.stop()
-            self.on(_event_of(error))
+            self.on(event_of(error))
             raise
         self.on(Event.FOLLOWS, follower)
         follower.rests(status)
@@ -471,16 +450,16 @@ class RoomHandle:
         self.store.owned_from(match.tick, about.checkpoint)
         self._pace = Pace(context.room_budget)
         self._speed = 1.0
-        self._tell(NewEpoch(about.epoch, match.tick, context.name))
+        self.tell(NewEpoch(about.epoch, match.tick, context.name))
         self._keeper.owns(self)
         self._keeper.groups.add(self, about.due_s)
         for request in self.outbox.everything():
             self.obey(context.name, request)
-        self._changed()
+        self.changed()
         if self._keeper.groups.store_is_away and self.owned is owner:
             self.on(Event.STORE_AWAY)
         if not about.live:
-            self._run_beside(self._reading_status(owner))
+            self._run_beside(self._works.reading_status(owner))
 
     def _follow(self, about: object) -> None:
         follower = about.follower if isinstance(about, Handed) else about
@@ -490,11 +469,11 @@ class RoomHandle:
         self._shown = Status.LIVE
         self._speed = 1.0
         if moved:
-            self._changed()
+            self.changed()
         follower.begin()
 
     def _step(self, about: object) -> None:
-        owner = self._owned()
+        owner = self.must_own()
         if owner.runs_ahead and not owner.may_run_ahead:
             self._context.metrics.count("ticks_held_total")
             self._show_status()
@@ -502,11 +481,11 @@ class RoomHandle:
         self._try_tick(owner.step)
 
     def _step_without(self, about: object) -> None:
-        if self._owned().unanswered:
+        if self.must_own().unanswered:
             # It was done, in a room that may run ahead: the next tick waits for the store's answer.
             self._context.metrics.count("ticks_held_total")
             return
-        self._try_tick(lambda: self._owned().step_without(self._raised))
+        self._try_tick(lambda: self.must_own().step_without(self._raised))
 
     def _try_tick(self, step: Callable[[], Append]) -> None:
         try:
@@ -518,7 +497,7 @@ class RoomHandle:
             self._log.error("room %s: %s; the tick is repeated", self.id, error)
             self.on(Event.OUT_OF_MEMORY)
             return
-        if self._owned().runs_ahead:
+        if self.must_own().runs_ahead:
             self._context.metrics.count("ticks_ahead_total")
             self._show_tick()
 
@@ -529,7 +508,7 @@ class RoomHandle:
         if self.life.state is State.RETRYING:
             self._context.metrics.count("rooms_failed_total")
             self._log.error("room %s: failed again, it ends", self.id)
-        elif self._owned().fails_too_often() and not self._context.development:
+        elif self.must_own().fails_too_often() and not self._context.development:
             self._context.metrics.count("rooms_failed_total")
             self._log.error("room %s: failed in too many of its last ticks, it ends", self.id)
             self.on(Event.FAILED, ending)
@@ -540,21 +519,21 @@ class RoomHandle:
 
     def _give_sign_of_life(self, about: object) -> None:
         # Followers treat three silent ticks as the owner's death.
-        owner = self._owned()
+        owner = self.must_own()
         if self.life.state is State.SLOWED:
-            self._tell(Paced(owner.epoch, round(1000 * self.speed)))
+            self.tell(Paced(owner.epoch, round(1000 * self.speed)))
         else:
-            self._tell(NewEpoch(owner.epoch, owner.committed, ""))
+            self.tell(NewEpoch(owner.epoch, owner.committed, ""))
 
     def _publish(self, about: object) -> None:
-        if self._owned().runs_ahead:
+        if self.must_own().runs_ahead:
             self._show_status()
         else:
             self._show_tick()
 
     def _show_tick(self) -> None:
         """Let the tick that was stepped be seen, and see what becomes of the room after it."""
-        owner, clock, metrics = self._owned(), self._context.clock, self._context.metrics
+        owner, clock, metrics = self.must_own(), self._context.clock, self._context.metrics
         began = clock.stopwatch_s()
         publication = owner.publication()
         self.published(publication)
@@ -583,7 +562,7 @@ class RoomHandle:
                 self.on(Event.IN_BUDGET)
 
     def _tell_pace(self, about: object) -> None:
-        owner, stretch = self._owned(), self._pace.stretch
+        owner, stretch = self.must_own(), self._pace.stretch
         if stretch > 1:
             self._log.warning(
                 "room %s is over its budget and goes on at 1/%d of its pace: its load is %s",
@@ -595,13 +574,13 @@ class RoomHandle:
         else:
             self._log.info("room %s goes on at its pace", self.id)
         self._show_pace(1 / stretch)
-        self._tell(Paced(owner.epoch, round(1000 / stretch)))
+        self.tell(Paced(owner.epoch, round(1000 / stretch)))
 
     def _show_pace(self, about: object) -> None:
         assert isinstance(about, float)
         if about != self.speed:
             self._speed = about
-            self._changed()
+            self.changed()
 
     def _checkpoint(self, about: object) -> None:
         work = self._checkpoint_now()
@@ -609,28 +588,28 @@ class RoomHandle:
             self._run_beside(work)
 
     def _wake(self, about: object) -> None:
-        port = self._port
+        port = self.rows
         held = self._follower.copy.held() if self._follower else Held(port.epoch, port.match.tick)
-        self._begin(self._waking(held))
+        self._begin(self._works.waking(held))
 
     def _show_status(self, about: object = None) -> None:
         status = self._status()
         if status is not self._shown:
             self._shown = status
-            self._changed()
+            self.changed()
 
     def _read_back(self, about: object) -> None:
         assert about is None or isinstance(about, Ending)
-        self._begin(self._reading_back(about))
+        self._begin(self._works.reading_back(about))
 
     def _leave_group(self, about: object) -> None:
-        self._due_s = self._context.clock.now() + self._keeper.groups.remove(self)
+        self.due_s = self._context.clock.now() + self._keeper.groups.remove(self)
 
     def _rejoin_group(self, about: object) -> None:
-        self._keeper.groups.add(self, self._due_s)
+        self._keeper.groups.add(self, self.due_s)
 
     def _write_anew(self, about: object) -> None:
-        self._begin(self._writing_anew())
+        self._begin(self._works.writing_anew())
 
     def _find_successor(self, about: object) -> None:
         assert isinstance(about, str)
@@ -638,11 +617,11 @@ class RoomHandle:
 
     def _hand_over(self, about: object) -> None:
         assert isinstance(about, str)
-        self._begin(self._handing_over(about))
+        self._begin(self._works.handing_over(about))
 
     def _tell_release(self, about: object) -> None:
         assert isinstance(about, Handed)
-        self._tell(about.released)
+        self.tell(about.released)
 
     def _give_up_ownership(self, about: object) -> None:
         """What was asked of this owner and is in no committed tick is asked of the next one."""
@@ -650,24 +629,28 @@ class RoomHandle:
         assert self._owner is not None
         for player, items in self._owner.unapplied().items():
             self.outbox.submit(player, items)
-        self._keeper.lost(self)
+        self.announce_again()
 
     def _follow_again(self, about: object) -> None:
-        self._begin(self._following_again())
+        self._begin(self._works.following_again())
 
     def _write_last(self, about: object) -> None:
         if self.over is not None:
             self._log.info("room %s ends: %s", self.id, self.over.reason)
         falls_asleep = self.life.state is State.FALLING_ASLEEP
-        work = self._falling_asleep() if falls_asleep else self._writing_last(self.life.state)
+        work = (
+            self._works.falling_asleep()
+            if falls_asleep
+            else self._works.writing_last(self.life.state)
+        )
         self._begin(work)
-        self._run_beside(self._giving_signs_of_life(self.life.state))
+        self._run_beside(self._works.giving_signs_of_life(self.life.state))
 
     def _write_quarantine(self, about: object) -> None:
         assert isinstance(about, Taken)
         self._log.error("room %s is quarantined: it crashed %d times", self.id, about.recoveries)
         self._context.metrics.count("rooms_quarantined_total")
-        self._run_beside(self._writing_quarantine(about.epoch))
+        self._run_beside(self._works.writing_quarantine(about.epoch))
 
     def _show(self, about: object) -> None:
         assert isinstance(about, Publication)
@@ -686,7 +669,7 @@ class RoomHandle:
         self._follower.entered()
         self._shown = Status.LIVE
         self._speed = 1.0
-        self._changed()
+        self.changed()
 
     def _read_tail(self, about: object) -> None:
         assert self._follower is not None
@@ -717,240 +700,6 @@ class RoomHandle:
             self._follower.stop()
         self.was_owned = self._owner is not None
         self._keeper.forget(self)
-
-    # The work of a state, beside the ticks.
-
-    async def _reading_back(self, failure: Ending | None) -> None:
-        """The committed rows again, after a tick was broken off; without a failure, by memory."""
-        try:
-            if failure is None:
-                await self._context.clock.sleep(RELOAD_S)
-            # What was shown must be in what is read back.
-            await self.settle()
-            loaded = await self.store.load_again()
-            # What was taken up before is read again by the same leave.
-            match = self.store.restored(loaded, development=True)
-        except NoSuchRoom:
-            self.on(Event.NO_SUCH_ROOM)
-        except StoreError as error:
-            self._context.metrics.count("rooms_failed_total")
-            self._log.error("room %s: its rows cannot be read back, it ends: %s", self.id, error)
-            self.on(Event.FAILED, failure or Ending(CloseCode.GAME_FAILED, "the server failed"))
-        else:
-            owner = self._owned()
-            owner.recover(match)
-            if failure is None:
-                owner.put_back()
-                self.on(Event.PUT_BACK)
-            elif self._context.development:
-                self._say_that_it_stands()
-                self.on(Event.STOPPED_BY_GAME)
-            else:
-                self.on(Event.RESTORED)
-
-    async def _handing_over(self, to: str) -> None:
-        """Follow the room, then release it: news of the successor must not be missed."""
-        owner, clock = self._owned(), self._context.clock
-        epoch, tick = owner.epoch, owner.match.tick
-        follower = RoomFollower(self, self.store, self._context)
-        follower.have(Copy(owner.match, epoch, (), owner.starts))
-        try:
-            await follower.subscribe()
-        except StoreError as error:
-            self._log.warning("room %s is not handed over: %s", self.id, error)
-            self.on(Event.SUBSCRIBE_FAILED)
-            return
-        except BaseException:
-            follower.stop()
-            raise
-        try:
-            await self.store.release(epoch)
-        except Fenced as error:
-            follower.stop()
-            self._refused(error)
-        except NoSuchRoom as error:
-            follower.stop()
-            self._refused(error)
-        except StoreError as error:
-            self._log.warning("room %s: its release was not answered: %s", self.id, error)
-            self.on(Event.NO_ANSWER, follower)
-        except BaseException:
-            follower.stop()
-            raise
-        else:
-            due_ms = int(max(0.0, self._due_s - clock.now()) * 1000)
-            self.on(Event.RELEASED, Handed(follower, Released(epoch, tick, due_ms, to)))
-
-    async def _writing_anew(self) -> None:
-        """A store that was emptied is given what its owner holds; nobody has seen more."""
-        owner, name = self._owned(), self._context.name
-        checkpoint = Checkpoint(owner.epoch, owner.match.tick, encode_checkpoint(owner.match))
-        store, meta = self._context.store, self.meta.encode()
-        try:
-            epoch = await self._surely(lambda: store.recreate(self.id, meta, name, checkpoint))
-        except RoomExists:
-            # Closed, or written anew by another process, or by a call whose answer was lost.
-            self.on(Event.KNOWN)
-            return
-        except StoreError as error:
-            self._refused(error)
-            return
-        self._log.warning("room %s: the store had lost it; it is written anew", self.id)
-        owner.written_anew(epoch)
-        self.store.owned_from(owner.match.tick, owner.match.tick)
-        self._keeper.lost(self)
-        self._tell(NewEpoch(epoch, owner.match.tick, name))
-        self.on(Event.WRITTEN_ANEW)
-        if owner.shows:
-            self.on(Event.COMMITTED)
-        self._changed()
-
-    async def _following_again(self) -> None:
-        """Another process owns the room: what was stepped here and refused never was."""
-        while True:
-            follower = RoomFollower(self, self.store, self._context)
-            try:
-                await follower.subscribe()
-                status = (await follower.load()).status
-            except StoreUnavailable as error:
-                follower.stop()
-                self._log.warning("room %s waits for the store: %s", self.id, error)
-                self.on(Event.NO_ANSWER)
-                await self._context.clock.sleep(RELOAD_S)
-            except StoreError as error:
-                follower.stop()
-                if not isinstance(error, NoSuchRoom):
-                    self._log.error("room %s cannot be followed: %s", self.id, error)
-                self.on(_event_of(error))
-                return
-            except BaseException:
-                follower.stop()
-                raise
-            else:
-                self.on(Event.FOLLOWS, follower)
-                follower.rests(status)
-                return
-
-    async def _writing_last(self, state: State) -> None:
-        """What the store is to know of a room that is not stepped any more."""
-        if not await self.settle():
-            return
-        owner = self._owned()
-        try:
-            if state is State.LEAVING:
-                await self.checkpoint()
-                await self.store.release(owner.epoch)
-            else:
-                reason = self.over.reason if self.over is not None else ""
-                await self.store.set_status(owner.epoch, STORED[state], reason)
-        except StoreError as error:
-            self._refused(error)
-            return
-        if state in (State.CLOSING, State.FAILING) and self.over is not None:
-            self._tell(Ended(owner.epoch, self.over.code, self.over.reason))
-        self.on(Event.WRITTEN)
-
-    async def _giving_signs_of_life(self, state: State) -> None:
-        """Nobody is to take a room from an owner whose last writes are not answered yet."""
-        while self.life.state is state:
-            self._give_sign_of_life(None)
-            await self._context.clock.sleep(1 / self.game.tick_rate)
-
-    async def _falling_asleep(self) -> None:
-        """The last writes of a room that nobody is in, unless somebody comes meanwhile."""
-        if not await self.settle():
-            return
-        owner = self._owned()
-        try:
-            # A sleeping room is kept as its last checkpoint alone.
-            await self.checkpoint(last=True)
-            # Whoever comes meanwhile finds the room; each time is looked after what was awaited.
-            if await self._sleeps_on(owner.epoch):
-                self.on(Event.WANTED)
-                return
-            await self.store.release_surely(owner.epoch)
-        except StoreError as error:
-            self._refused(error)
-            return
-        self._tell(Slept(owner.epoch, owner.match.tick))
-        self.on(Event.WANTED_ASLEEP if self.wanted else Event.WRITTEN)
-
-    async def _sleeps_on(self, epoch: int) -> bool:
-        """Say that the room sleeps; whether somebody came meanwhile, and it is said to be live."""
-        if self.wanted:
-            return True
-        await self.store.set_status(epoch, StoredStatus.ASLEEP)
-        if self.wanted:
-            await self.store.set_status(epoch, StoredStatus.LIVE)
-            return True
-        return False
-
-    async def _waking(self, held: Held) -> None:
-        """Take a room again that fell asleep a moment ago, from the rows that are here."""
-        try:
-            inbox = await self._surely(lambda: self._context.exchange.listen(self.id, self.receive))
-        except StoreError as error:
-            self.on(_event_of(error))
-            return
-        try:
-            answer = await self._surely(lambda: self._ask_again(held))
-            if isinstance(answer, Taken) and answer.recoveries < RECOVERIES_MAX:
-                await self.store.set_status(answer.epoch, StoredStatus.LIVE)
-        except BaseException as error:
-            inbox.cancel()
-            if not isinstance(error, StoreError):
-                raise
-            self.on(Event.FENCED if isinstance(error, Fenced) else _event_of(error))
-            return
-        if isinstance(answer, Taken) and answer.recoveries < RECOVERIES_MAX:
-            port = self._port
-            self.on(Event.TAKEN, Won(port.match, answer.epoch, inbox, None, port.starts))
-            return
-        inbox.cancel()
-        self.on(Event.HOPELESS if isinstance(answer, Taken) else Event.NOT_TAKEN, answer)
-
-    async def _ask_again(self, held: Held) -> Taken | Tail:
-        """Ask for the room; where the store names this process already, an answer was lost."""
-        answer = await self.store.take_over(held)
-        if isinstance(answer, Tail) and (answer.owner, answer.tick) == (
-            self._context.name,
-            held.tick,
-        ):
-            answer = await self.store.take_over(replace(held, epoch=answer.epoch))
-        return answer
-
-    async def _surely(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What a call comes to once the store answers."""
-        while True:
-            try:
-                return await call()
-            except StoreUnavailable as error:
-                self._log.warning("room %s waits for the store: %s", self.id, error)
-                self.on(Event.NO_ANSWER)
-                await self._context.clock.sleep(RELOAD_S)
-
-    async def _reading_status(self, owner: RoomOwner) -> None:
-        """What the store says of a room that was taken from a silent owner: it may be asleep."""
-        try:
-            status = await self.store.status()
-        except StoreError:
-            # The owner's next write is refused for the same reason.
-            return
-        if self.owned is not owner or not self.life.steps:
-            return
-        if status is StoredStatus.QUARANTINED:
-            self.on(Event.QUARANTINE_HEARD)
-        elif status is StoredStatus.ASLEEP and not self.wanted:
-            self.on(Event.EMPTY)
-        elif status is StoredStatus.ASLEEP:
-            await self.store.set_status(owner.epoch, StoredStatus.LIVE)
-
-    async def _writing_quarantine(self, epoch: int) -> None:
-        try:
-            await self.store.set_status(epoch, StoredStatus.QUARANTINED)
-            self._tell(Ended(epoch, CloseCode.GAME_FAILED, FAILED_AGAIN))
-        except StoreError as error:
-            self._log.error("room %s: %s", self.id, error)
 
     async def checkpoint(self, *, last: bool = False) -> None:
         """Write down all rows, where they are whole; the `last` time also soon after another."""
@@ -987,7 +736,7 @@ class RoomHandle:
         for edge in list(self._edges):
             edge.published(publication)
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
         """The room's status or epoch changed."""
         for edge in list(self._edges):
             edge.changed(self.status)
@@ -1007,7 +756,20 @@ class RoomHandle:
 
     # Small things.
 
-    def _owned(self) -> RoomOwner:
+    @property
+    def _works(self) -> RoomWork:
+        # Made where it is used: a room that is over is not to keep itself alive.
+        return RoomWork(self, self._context)
+
+    def announce_again(self) -> None:
+        """What the directory knows of the room is out of date."""
+        self._keeper.lost(self)
+
+    def give_sign_of_life(self) -> None:
+        """Tell followers that the room's owner lives."""
+        self._give_sign_of_life(None)
+
+    def must_own(self) -> RoomOwner:
         assert self._owner is not None
         assert self.life.owned, self.life.state
         return self._owner
@@ -1019,19 +781,19 @@ class RoomHandle:
             if not self._fault:
                 self._fault = with_place(reason, place)
                 self._log.error("room %s: %s", self.id, self._fault)
-                self._say_that_it_stands()
+                self.say_that_it_stands()
                 self.on(Event.STOPPED_BY_GAME)
         else:
             self.on(Event.FAILED, Ending(CloseCode.GAME_FAILED, cut(reason)))
 
-    def _say_that_it_stands(self) -> None:
+    def say_that_it_stands(self) -> None:
         self._log.error(
             "room %s stands still after tick %d and goes on when the game's file is saved again",
             self.id,
             self.match.tick,
         )
 
-    def _refused(self, outcome: StoreError) -> None:
+    def refused(self, outcome: StoreError) -> None:
         """The store would not have a write: the room goes on elsewhere, or ends."""
         if isinstance(outcome, Fenced):
             self._log.warning("room %s: %s", self.id, outcome)
@@ -1052,7 +814,7 @@ class RoomHandle:
         elif self._follower is not None:
             self._follower.post_soon()
 
-    def _tell(self, news: News) -> None:
+    def tell(self, news: News) -> None:
         self._context.exchange.tell([(self.id, news)])
 
     def _close_inbox(self) -> None:
@@ -1081,21 +843,6 @@ class RoomHandle:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.crashed(error)
-
-
-def _event_of(error: BaseException) -> Event:
-    """What it means to a room that is read, that the store answered with this."""
-    match error:
-        case NoSuchRoom():
-            return Event.NO_SUCH_ROOM
-        case LeftAlone():
-            return Event.INCOMPATIBLE
-        case StoreUnavailable():
-            return Event.NO_ANSWER
-        case StoreError():
-            return Event.DAMAGED
-        case _:
-            return Event.PROCESS_ENDS
 
 
 ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {

@@ -10,7 +10,8 @@ import pytest
 
 from server.core.room import SeatRequest
 from server.host.follower import RECOVERIES_MAX
-from server.host.room_handle import FAILED_AGAIN, RoomHandle
+from server.host.room_handle import RoomHandle
+from server.host.room_work import FAILED_AGAIN
 from server.store.base import RECOVERY_TICKS, Held, Loaded, Record, Status, Taken
 from server.store.exchange import Ended, Gap, NewEpoch, News
 from server.store.succeeding import Crashes

@@ -50,6 +50,8 @@ class Trouble:
             raise StoreUnavailable("gone fishing")
         if kind == "late":
             await asyncio.sleep(0.3)
+        if kind == "hangs":
+            await asyncio.sleep(1000)
         answer = await call()
         if kind == "lost":
             raise StoreUnavailable("it was done, and the answer is lost")
@@ -141,13 +143,17 @@ async def two() -> Two:
     return await Two(TroubledStore(), TroubledExchange()).start()
 
 
-def test_a_handover_whose_subscription_fails_leaves_the_room_running_here() -> None:
+@pytest.mark.parametrize("subscription", ["fails", "lost", "hangs"])
+def test_a_handover_whose_subscription_fails_leaves_the_room_running_here(
+    subscription: str,
+) -> None:
     async def scenario() -> None:
         both = await two()
-        both.exchange.following.next = ["fails"]
-        tick = both.room.match.tick
+        both.exchange.following.next = [subscription]
         assert not await both.one.host.handover.room(both.room)
+        await both.one.seconds(3)
         assert both.room.life.state is State.RUNNING
+        tick = both.room.match.tick
         await both.one.seconds(60)
         assert both.room.match.tick >= tick + 60 * 20 - 3
         both.goes_on()
@@ -157,14 +163,14 @@ def test_a_handover_whose_subscription_fails_leaves_the_room_running_here() -> N
     virtually(scenario())
 
 
-@pytest.mark.parametrize("release", ["fails", "lost", "late"])
+@pytest.mark.parametrize("release", ["fails", "lost", "late", "hangs"])
 def test_a_release_that_goes_wrong_freezes_nobody(release: str) -> None:
     async def scenario() -> None:
         both = await two()
         both.store.releasing.next = [release]
         tick = both.room.match.tick
         await both.one.host.handover.room(both.room)
-        await both.one.seconds(2)
+        await both.one.seconds(4)
         both.goes_on()
         assert both.room.match.tick > tick + 20
         again = await both.one.host.reach(both.room.id)
