@@ -618,6 +618,7 @@ class RoomHandle:
     def _hand_over(self, about: object) -> None:
         assert isinstance(about, str)
         self._begin(self._works.handing_over(about))
+        self._run_beside(self._works.giving_signs_of_life(self.life.state))
 
     def _tell_release(self, about: object) -> None:
         assert isinstance(about, Handed)

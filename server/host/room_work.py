@@ -246,7 +246,7 @@ class RoomWork:
         self._room.on(Event.WRITTEN)
 
     async def giving_signs_of_life(self, state: State) -> None:
-        """Nobody is to take a room from an owner whose last writes are not answered yet."""
+        """Nobody is to take a room from an owner that waits for the store outside its ticks."""
         while self._room.life.state is state:
             self._room.give_sign_of_life()
             await self._context.clock.sleep(1 / self._room.game.tick_rate)
