@@ -44,7 +44,10 @@ def test_a_room_goes_on_without_its_store_and_commits_all_of_it_later(
         assert min(views) > held + 50, "and its players see it"
         await world.play(0, 5)
         stands = room.match.tick
-        assert stands - len(world.store.written) == LAG_TICKS, "as far as the game allows"
+        assert room.owned is not None
+        # The store may have written one tick more, whose answer was cut off.
+        assert room.owned.committed in (len(world.store.written) - 1, len(world.store.written))
+        assert stands - room.owned.committed == LAG_TICKS, "as far as the game allows"
         await world.play(0, 1)
         assert room.match.tick == stands
         assert room.status.name == "PAUSED"
