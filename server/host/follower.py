@@ -391,6 +391,9 @@ class RoomFollower:
 
     def rests(self, status: StoredStatus) -> bool:
         """The room was read in this status: tell if it is not to be followed."""
+        if self._room.life.state is not State.FOLLOWED:
+            # News that waited while it was read have said more since.
+            return self._room.life.over
         if status is StoredStatus.QUARANTINED:
             self._room.on(Event.QUARANTINE_HEARD)
         elif self._sleeps(status, self.copy.owner):

@@ -11,7 +11,7 @@ from server.core.lifecycle import Event, State
 from server.core.ports import Publication
 from server.core.room import SeatRequest
 from server.host.room_handle import RoomHandle
-from server.store.base import Append, Status
+from server.store.base import Append, Loaded, Status
 from server.store.exchange import Ended, Slept
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.messages import Status as Shown
@@ -260,6 +260,46 @@ def test_a_follower_that_reads_that_a_room_sleeps_lets_go_of_it() -> None:
         copy.on(Event.MISSED)
         await one.seconds(0.01)
         assert state(copy) is State.ASLEEP
+        await two.stop()
+        await one.stop()
+
+    virtually(scenario())
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_sleep_that_is_heard_while_the_room_is_read_counts_once(wanted: bool) -> None:
+    class SlowToLoad(MoodyStore):
+        slow = False
+
+        async def load(self, room: str) -> Loaded:
+            loaded = await super().load(room)
+            await asyncio.sleep(2 if self.slow else 0)
+            return await super().load(room) if self.slow else loaded
+
+    async def scenario() -> None:
+        store = SlowToLoad()
+        one = await Rig({"yard": Quick()}, store=store).start()
+        two = await one.beside(2)
+        name = await left(one)
+        copy = await two.host.reach(name)
+        assert copy is not None
+        # It is lost and read again, and falls asleep meanwhile.
+        store.slow = True
+        follower = copy.follower
+        assert follower is not None
+        again = two.host._handle(name, copy.meta, copy.game)
+        reading = asyncio.ensure_future(again.open())
+        await one.seconds(0.1)
+        if wanted:
+            again.outbox.join(SeatRequest(nonce("Bob"), "Bob"))
+        await reading
+        store.slow = False
+        await one.seconds(0.1)
+        kept = store._rooms[name]
+        assert (kept.status is Status.LIVE) == wanted
+        assert again.life.owned == wanted
+        assert "failed" not in "".join(two.metrics.counters)
+        await again.close()
         await two.stop()
         await one.stop()
 
