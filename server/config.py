@@ -207,6 +207,13 @@ class Config:
         "worker processes on this port; more than one needs a store they share, in Redis",
         default_text="one for each core with redis, else 1",
     )
+    slow_worker: bool = setting(
+        True,
+        settings.switch,
+        "YES|NO",
+        "with several workers, start one more, without players, for rooms that are too slow beside "
+        "others; it starts when the first such room shows",
+    )
     log_format: LogFormat = setting(
         LogFormat.TEXT, choice(LogFormat), "FORMAT", "text for people, json for collectors"
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import sys
+from collections.abc import Callable
+from typing import Final
 
-from server.config import WORKERS_MAX
 from server.settings import STACK_SIGNAL, Inherited
-from server.watch_page import Conviction, PageSuspicion, SlotWriter, WatchPage
+from server.watch_page import SLOTS, Conviction, PageSuspicion, SlotWriter, WatchPage
 from server.watchdog import BEAT_S
+
+SLOW_LOOK_S: Final = 1.0
+"""A room is slow for longer before it is moved."""
 
 
 class Heartbeat:
@@ -22,13 +26,16 @@ class Heartbeat:
         self._number = inherited.number
         self._stacks = inherited.stacks
         self.marker: SlotWriter = self._page.writer(inherited.number, name)
-        self.suspicion = PageSuspicion(self._page, inherited.number, WORKERS_MAX)
+        self.suspicion = PageSuspicion(self._page, inherited.number, SLOTS)
 
-    def begin(self) -> asyncio.Task[None]:
-        """Beat from now on, until the task is cancelled; call it where the loop runs."""
+    def begin(self, has_slow_rooms: Callable[[], bool] = bool) -> asyncio.Task[None]:
+        """Beat from now on, until the task is cancelled; call it where the loop runs.
+
+        `has_slow_rooms` is asked now and then whether a room needs more time than there is.
+        """
         # Written by the signal's own handler, which runs whatever holds the interpreter.
         faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=True, chain=False)
-        return asyncio.get_running_loop().create_task(self._run())
+        return asyncio.get_running_loop().create_task(self._run(has_slow_rooms))
 
     def sentenced(self) -> list[Conviction]:
         """The rooms that the process before this one was ended for, and nobody has settled."""
@@ -46,9 +53,14 @@ class Heartbeat:
         """The rooms of all workers that wait for their game to be saved again."""
         return self._page.convictions()
 
-    async def _run(self) -> None:
+    async def _run(self, has_slow_rooms: Callable[[], bool]) -> None:
+        beats, slow = 0, False
+        every = round(SLOW_LOOK_S / self._beat_s)
         while True:
-            self.marker.beat(traced=is_traced())
+            beats += 1
+            if beats % every == 0:
+                slow = has_slow_rooms()
+            self.marker.beat(traced=is_traced(), slow=slow)
             await asyncio.sleep(self._beat_s)
 
 

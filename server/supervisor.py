@@ -9,6 +9,9 @@ socket's backlog until the next one takes them, instead of being refused.
                --- page (server/watch_page.py: who is stuck) ---> all
                --- SIGTERM, SIGINT (passed on) -----------------> all
 
+Where a worker says on the page that a room of it is too slow beside others, one more is started,
+which serves no players: such rooms go there.
+
 The first worker starts alone: what is wrong with settings or store is said once, and the rest
 start when it serves. POSIX only: Windows hands down no descriptors by number.
 """
@@ -48,6 +51,9 @@ from shared.errors import ConfigError
 # Beyond its drain a worker needs a moment to close its store.
 STOP_MARGIN_S = 3.0
 
+# How often it is looked for rooms that are too slow, where nothing else is due.
+SLOW_LOOK_S = 1.0
+
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -79,6 +85,7 @@ def supervise(
             watchdog_s=config.watchdog_s,
             folders=folders,
             tell=tell,
+            slow_worker=config.slow_worker and config.workers > 1,
         ).run()
     finally:
         listener.close()
@@ -99,6 +106,7 @@ class Supervisor:
     stop_s: how long a worker that was told to stop may take, in seconds, before SIGKILL.
     watchdog_s: how long a worker's loop may be silent, in seconds; 0 for as long as it likes.
     tell: says to other machines in which room a worker is stuck.
+    slow_worker: whether one more is started once a worker has a room that is too slow.
     backoff: makes what decides over the restarts of one worker.
     """
 
@@ -115,6 +123,7 @@ class Supervisor:
         watchdog_s: float = 0.0,
         folders: Collection[str] = (),
         tell: Callable[[str, str], None] | None = None,
+        slow_worker: bool = False,
     ) -> None:
         self._listener = listener
         self._page = WatchPage.make()
@@ -123,6 +132,10 @@ class Supervisor:
         self._log = log
         self._clock = clock
         self._workers = [WorkerProcess(n, argv, backoff()) for n in range(1, workers + 1)]
+        # Makes the worker for slow rooms, which is not there before there are any.
+        self._slow_worker = (
+            (lambda: WorkerProcess(workers + 1, argv, backoff())) if slow_worker else None
+        )
         self._served = False
         self._stopping = False
         # Those that are not started again; the worst is the server's.
@@ -138,6 +151,7 @@ class Supervisor:
                     if (status := worker.reap()) is not None:
                         self._ended(worker, status)
                 self._begin_rest()
+                self._begin_slow()
                 self._keep_time()
                 self._watching.look(self._workers)
         self._page.close()
@@ -153,6 +167,8 @@ class Supervisor:
         """Wait for a signal, a worker's word or the next thing due, and do as signals say."""
         times = [one.stop_by for one in self._workers] + [one.start_at for one in self._workers]
         times.append(self._watching.due_s)
+        if self._slow_worker is not None:
+            times.append(self._clock() + SLOW_LOOK_S)
         due = min((one for one in times if one is not None), default=None)
         timeout_s = None if due is None else max(0.0, due - self._clock())
         lifelines = {one.unheard: one for one in self._workers if one.unheard is not None}
@@ -173,6 +189,17 @@ class Supervisor:
             self._served = True
             for worker in self._workers[1:] if not self._stopping else ():
                 self._start(worker)
+
+    def _begin_slow(self) -> None:
+        """Start the worker for slow rooms, once there is one."""
+        if self._slow_worker is None or self._stopping:
+            return
+        slow = [one for one in self._workers if self._page.slot(one.number).slow]
+        if slow:
+            self._log.info("worker %d has a room that is too slow beside others", slow[0].pid)
+            self._workers.append(self._slow_worker())
+            self._slow_worker = None
+            self._start(self._workers[-1])
 
     def _keep_time(self) -> None:
         now = self._clock()

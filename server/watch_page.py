@@ -1,6 +1,7 @@
 """The page of memory that a supervisor shares with its workers, so that each sees who is stuck.
 
-    slot per worker:  beats of its loop | traced | its name | what it works for: room, hook, game
+    slot per worker:  beats of its loop | traced | slow | its name | what it works for: room, hook,
+                      game
     convictions:      rooms a worker was ended for, until they are quarantined or their game saved
 
 A worker writes its own slot; the supervisor writes convictions, and a worker only that one is
@@ -29,7 +30,7 @@ GAME_HANGS_MAX: Final = 3
 GAME_WINDOW_S: Final = 600.0
 
 _BEATS: Final = struct.Struct("<Q")
-_TRACED, _NAME, _MARK, _SLOT_BYTES = 8, 9, 128, 256
+_TRACED, _SLOW, _NAME, _MARK, _SLOT_BYTES = 8, 9, 10, 128, 256
 _NAME_BYTES = _MARK - _NAME
 # An id has at most 32 characters, names of hooks and games fewer; it is written with one copy.
 _MARK_BYTES = 128
@@ -51,10 +52,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A worker as its slot has it: `traced` while it is debugged, `mark` None for no room."""
+    """A worker as its slot has it: `traced` while it is debugged, `mark` None for no room.
+
+    `slow` says that a room of it needs more time than it has beside others.
+    """
 
     beats: int
     traced: bool
+    slow: bool
     name: str
     mark: Mark | None
 
@@ -114,7 +119,8 @@ class WatchPage:
         whole = self._memory[at : at + _SLOT_BYTES]
         mark = _read_mark(whole[_MARK : _MARK + _MARK_BYTES])
         name = whole[_NAME:_MARK].rstrip(b"\0").decode("utf-8", "replace")
-        return Slot(_BEATS.unpack_from(whole)[0], whole[_TRACED] != 0, name, mark)
+        (beats,) = _BEATS.unpack_from(whole)
+        return Slot(beats, whole[_TRACED] != 0, whole[_SLOW] != 0, name, mark)
 
     def writer(self, number: int, name: str) -> SlotWriter:
         """What worker `number`, whose process has this name, writes its slot with."""
@@ -176,16 +182,18 @@ class SlotWriter:
         self._memory = memory
         self._beats = at
         self._traced = at + _TRACED
+        self._slow = at + _SLOW
         self._left = at + _MARK
         self._mark = slice(at + _MARK, at + _MARK + _MARK_BYTES)
         self._texts: dict[tuple[str, str, str], bytes] = {}
         text = name.encode()[:_NAME_BYTES]
         memory[at + _NAME : at + _NAME + len(text)] = text
 
-    def beat(self, *, traced: bool) -> None:
+    def beat(self, *, traced: bool, slow: bool = False) -> None:
         """The loop turns."""
         (beats,) = _BEATS.unpack_from(self._memory, self._beats)
         self._memory[self._traced] = int(traced)
+        self._memory[self._slow] = int(slow)
         _BEATS.pack_into(self._memory, self._beats, beats + 1)
 
     def enter(self, room: str, game: str, hook: str) -> None:

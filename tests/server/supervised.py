@@ -24,7 +24,7 @@ delays = [float(delay) for delay in sys.argv[1].split(",")]
 sys.exit(Supervisor(
     listener=listener, argv=[sys.executable, "-c", sys.argv[2]], stop_s=float(sys.argv[3]),
     log=logging.getLogger(), workers=int(sys.argv[4]), backoff=lambda: Backoff(delays),
-    watchdog_s=float(sys.argv[5]), folders=[sys.argv[6]],
+    watchdog_s=float(sys.argv[5]), folders=[sys.argv[6]], slow_worker=sys.argv[7] == "True",
 ).run())
 """
 
@@ -91,11 +91,12 @@ def supervised(
     workers: int = 1,
     watchdog_s: float = 0.0,
     folder: str = "",
+    slow_worker: bool = False,
 ) -> Generator[Running, None, None]:
     """Start a supervisor of games in `folder`; afterwards kill it, whereupon its worker ends."""
     numbers = [str(stop_s), str(workers), str(watchdog_s)]
     process = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, delays, worker, *numbers, folder],
+        [sys.executable, "-c", SUPERVISOR, delays, worker, *numbers, folder, str(slow_worker)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

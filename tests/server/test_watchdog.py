@@ -21,7 +21,7 @@ ROOM, OTHER = Mark("coins123", "step", "coins"), Mark("pond4567", "publish", "po
 
 
 def slot(beats: int, mark: Mark | None = None, *, traced: bool = False) -> Slot:
-    return Slot(beats, traced, "local-1-abcd", mark)
+    return Slot(beats, traced, False, "local-1-abcd", mark)
 
 
 def looks(watched: Watched, slots: list[Slot], step_s: float = STEP) -> list[Hang | None]:

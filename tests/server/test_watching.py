@@ -163,6 +163,24 @@ def test_a_stuck_worker_that_ignores_signals_to_stop_is_ended_as_well(tmp_path: 
         assert any("is silent for" in line for line in running.lines)
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_one_more_worker_starts_when_a_room_is_too_slow_beside_others(
+    tmp_path: Path, wanted: bool
+) -> None:
+    worker = script(tmp_path, "").replace(
+        "heart.begin()", "heart.begin(lambda: inherited.number == 1)"
+    )
+    with supervised(worker, workers=2, slow_worker=wanted) as running:
+        served = {running.wait_for("serving").split()[1] for _ in range(2)}
+        if wanted:
+            assert running.wait_for("serving").split()[1] == "3"
+            assert any("has a room that is too slow" in line for line in running.lines)
+        assert served == {"1", "2"}
+        running.process.send_signal(signal.SIGTERM)
+        running.end()
+        assert running.count("worker started") == 2 + wanted, "one, and once"
+
+
 class Silent(WorkerProcess):
     """A worker of which only its slot counts here."""
 
