@@ -104,7 +104,8 @@ class App:
 
     `mistake` says, in development, why a game's file as it was saved does not load, and `stuck`
     which rooms are kept still since their game hung, and where. `observer` hears of every
-    transition in a room's life; `watch` is the watchdog's.
+    transition in a room's life; `watch` is the watchdog's. One that is `slow` is kept for rooms
+    that are too slow elsewhere, and takes up no others.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class App:
         mistake: Callable[[], str | None] | None = None,
         stuck: Callable[[], Mapping[str, str]] = dict,
         watch: Watch | None = None,
+        slow: bool = False,
         observer: Observer = unobserved,
     ) -> None:
         self.metrics = Metrics()
@@ -143,7 +145,8 @@ class App:
             {game.name: (game.game, brain_maker(game.spec)) for game in games},
             context,
             rooms_max=config.rooms_max,
-            standing=_standing(config, games),
+            standing=[] if slow else _standing(config, games),
+            slow=slow,
         )
         self.edge = self._edge(clock, secret, chance)
         self.polling = self._polling()
@@ -170,6 +173,11 @@ class App:
         if sock is not None:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(self.listener.protocol, sock=sock, backlog=1024)
+
+    @property
+    def has_slow_rooms(self) -> bool:
+        """Whether a room that is owned here needs more time than it has beside others."""
+        return any(room.owned is not None and room.speed < 1 for room in self.host.rooms())
 
     async def stop(self, budget_s: float) -> None:
         """Drain: refuse, hand rooms and players over, say goodbye, close the store.

@@ -51,6 +51,11 @@ def run_worker(config: Config) -> int:
         return EXIT_STORE if isinstance(error, StoreUnavailable) else EXIT_CONFIG
 
 
+def is_kept_for_slow_rooms(config: Config) -> bool:
+    """Whether this worker is the one beyond those for players, which accepts no connections."""
+    return config.worker is not None and config.worker.number > config.workers
+
+
 def check_settings(config: Config) -> set[str]:
     """The folders of the games' files; nothing is opened and nobody is asked.
 
@@ -169,6 +174,9 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     if sources is not None and broken:
         sources.mistake = "; ".join(broken.values())
     host, port = sock.getsockname()[:2]
+    slow = is_kept_for_slow_rooms(config)
+    if slow:
+        sock.close()
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
     app = _make_app(config, games, clock, heart, sources, lan, log)
@@ -177,15 +185,16 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     for signalled in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signalled, stopping.set)
     # Kept for the loop's life: nobody else holds the task.
-    beating = heart.begin()
-    await _start(app, sock, heart, sources)
+    beating = heart.begin(lambda: app.has_slow_rooms)
+    await _start(app, None if slow else sock, heart, sources)
     # Loaded code and configuration never die; the collector need not look at them again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     say_serving(config.worker)
     log.info("process %s serves: worker %d, pid %d", heart.name, number, os.getpid())
-    _announce([game.spec for game in games], log, port, lan)
+    if not slow:
+        _announce([game.spec for game in games], log, port, lan)
     reload = await _until_told(stopping, sources)
     log.info("reloading the game" if reload else "stopping")
     await app.stop(config.drain_s if not reload else 2.0)
@@ -216,11 +225,14 @@ def _make_app(
         kill=kill_this_process,
         mistake=None if sources is None else lambda: sources.mistake,
         watch=Watch(heart.marker, heart.suspicion),
+        slow=is_kept_for_slow_rooms(config),
         stuck=lambda: {one.room: one.reason for one in heart.kept()},
     )
 
 
-async def _start(app: App, sock: socket.socket, heart: Heartbeat, sources: Sources | None) -> None:
+async def _start(
+    app: App, sock: socket.socket | None, heart: Heartbeat, sources: Sources | None
+) -> None:
     """Accept; what the process before this one hung in is put aside first, or in development kept.
 
     It is kept until its game is saved, which may have been done while it hung.

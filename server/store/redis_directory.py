@@ -42,7 +42,8 @@ class RedisDirectory:
 
     async def beat(self, process: Process) -> None:
         """As `Exchange.beat`."""
-        kept = _pack([process.name, process.rooms, process.open, process.games])
+        about = [process.name, process.rooms, process.open, process.games, process.slow]
+        kept = _pack(about)
         await self._run(BEAT, process.name, kept)
 
     async def depart(self, name: str) -> None:

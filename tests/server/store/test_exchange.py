@@ -382,3 +382,13 @@ async def test_a_process_that_is_stuck_is_marked_for_a_while(
         await here.mark_stuck("a", "coins123", 0.05)
         await asyncio.sleep(0.1)
         assert await there.stuck_in("a") == ""
+
+
+async def test_a_process_that_is_kept_for_slow_rooms_is_known_as_such(
+    exchanges: tuple[Exchange, Exchange],
+) -> None:
+    here, there = exchanges
+    kept, other = Process("a", 1, True, ("coins",), slow=True), Process("b", 2, True, ("coins",))
+    await here.beat(kept)
+    await here.beat(other)
+    assert await there.processes() == [kept, other]
