@@ -7,7 +7,7 @@ the room's handle takes. A pair that is not in the table is a bug of ours and fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -97,6 +97,7 @@ class Event(StrEnum):
     GAME_RAISED = "game raised"
     OUT_OF_MEMORY = "process out of memory"
     RESTORED = "rows read back"
+    RETRIED = "failed tick done again"
     PUT_BACK = "rows read back, inputs put back"
     STOPPED_BY_GAME = "failed in development"
     FAILED = "game failed for good"
@@ -248,7 +249,23 @@ def _writing(state: State, after: State, *, told: bool) -> dict[Event, Transitio
     }
 
 
+def _without(pairs: dict[Event, Transition], events: Set[Event]) -> dict[Event, Transition]:
+    """What may happen, but for these events."""
+    return {event: pair for event, pair in pairs.items() if event not in events}
+
+
 _RUNNING = _stepped(State.RUNNING, Action.STEP)
+_STEPPED = {Event.GAME_RAISED, Event.OUT_OF_MEMORY, Event.CHECKPOINT_DUE, Event.FINISHED}
+"""What a step may come to."""
+_ANSWERED = {
+    Event.COMMITTED,
+    Event.STORE_AWAY,
+    Event.STORE_BACK,
+    Event.FENCED,
+    Event.NO_SUCH_ROOM,
+    Event.DAMAGED,
+}
+"""What the store may answer for a tick."""
 
 TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
     {
@@ -278,11 +295,10 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.COMMITTED: (State.RUNNING, (Action.SHOW_STATUS, Action.PUBLISH)),
         },
         State.RECOVERING: {
-            **_RUNNING,
+            **_without(_RUNNING, _STEPPED | {Event.SUCCESSOR_READY}),
             Event.TICK_DUE: (State.RECOVERING, (Action.GIVE_SIGN_OF_LIFE,)),
             # A room that runs ahead waits for its last ticks before it reads them back.
             Event.COMMITTED: (State.RECOVERING, (Action.PUBLISH,)),
-            Event.CHECKPOINT_DUE: (State.RECOVERING, ()),
             Event.STORE_AWAY: (State.RECOVERING, ()),
             Event.STORE_BACK: (State.RECOVERING, ()),
             # Its rows are not whole, and so are gone with the store's.
@@ -293,14 +309,12 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.RESTORED: (State.RETRYING, ()),
             Event.PUT_BACK: (State.RUNNING, ()),
             Event.TOLD_TO_MOVE: (State.RECOVERING, ()),
-            Event.SUCCESSOR_READY: (State.RECOVERING, ()),
         },
         State.RETRYING: {
-            **_RUNNING,
+            **_without(_RUNNING, _STEPPED | _ANSWERED | {Event.STOPPED_BY_GAME}),
             Event.TICK_DUE: (State.RETRYING, (Action.STEP_WITHOUT,)),
-            Event.COMMITTED: (State.RUNNING, (Action.PUBLISH,)),
-            Event.CHECKPOINT_DUE: (State.RETRYING, ()),
-            Event.STORE_BACK: (State.RETRYING, ()),
+            Event.RETRIED: (State.RUNNING, ()),
+            Event.OUT_OF_MEMORY: (State.RECOVERING, (Action.READ_BACK,)),
             Event.GAME_RAISED: (
                 State.FAILING,
                 (Action.LEAVE_GROUP, Action.END, Action.WRITE_LAST),
@@ -308,7 +322,7 @@ TABLE: Mapping[State, Mapping[Event, Transition]] = MappingProxyType(
             Event.TOLD_TO_MOVE: (State.RETRYING, (Action.FIND_SUCCESSOR,)),
         },
         State.STANDING: {
-            **_RUNNING,
+            **_without(_RUNNING, {Event.GAME_RAISED, Event.OUT_OF_MEMORY}),
             Event.TICK_DUE: (State.STANDING, (Action.SHOW_STATUS, Action.GIVE_SIGN_OF_LIFE)),
             Event.COMMITTED: (State.STANDING, (Action.PUBLISH,)),
             Event.CHECKPOINT_DUE: (State.STANDING, ()),

@@ -167,7 +167,7 @@ class RoomFollower:
             self._move_out()
         if self._moved:
             self._moved = False
-            self.port.present(self._seats.players, self.spectators)
+            self.port.present(self._seats.players, self.spectators + len(self._arrivals))
         self._stirred = self._stirred or not empty
         if tick % self.port.game.send_every == 0:
             digest = self._digest_is_due(tick)

@@ -194,7 +194,10 @@ class RoomsHost:
         self.directory.forget(room.id)
 
     def forget(self, room: RoomHandle) -> None:
-        """A room's life is over here."""
+        """A room is over here; what is under way for it ends with the process at the latest."""
+        for task in room.pending:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         if self._rooms.get(room.id) is not room:
             return
         del self._rooms[room.id]

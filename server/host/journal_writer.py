@@ -71,6 +71,9 @@ class JournalWriter:
                 # It will not go away by itself, so these rooms end; whoever repairs the store
                 # finds their journal as it was.
                 outcomes = [error for _ in batch]
+            except Exception as error:  # noqa: BLE001 - a bug of ours, or of the store's client.
+                self._log.critical("the store's client failed", exc_info=error)
+                outcomes = [StoreError(f"the store's client failed: {error}") for _ in batch]
             if attempt:
                 self._failing -= 1
                 self._log.warning("store is back after %d attempts, rooms go on", attempt)

@@ -56,7 +56,8 @@ ENDINGS: Mapping[Event, Ending] = {
     Event.INCOMPATIBLE: Ending(CloseCode.UNAVAILABLE, UNREADABLE),
     Event.QUARANTINE_HEARD: Ending(CloseCode.GAME_FAILED, "the game failed"),
     Event.HOPELESS: Ending(CloseCode.GAME_FAILED, FAILED_AGAIN),
-    Event.SLEEP_HEARD: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
+    # Whoever is in it here was not known of there: to come again wakes the room.
+    Event.SLEEP_HEARD: Ending(CloseCode.UNAVAILABLE, "the room fell asleep; try again"),
     Event.EMPTY: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
     Event.FINISHED: Ending(CloseCode.ROOM_CLOSED, Expiry.FINISHED.value),
     Event.WRITTEN: Ending(CloseCode.ROOM_CLOSED, Expiry.EMPTY.value),
@@ -423,9 +424,14 @@ class RoomHandle:
         self.on(Event.FOLLOWS, follower)
         follower.rests(status)
 
+    @property
+    def pending(self) -> list[asyncio.Task[None]]:
+        """What is under way for it beside the ticks."""
+        return [task for task in (self._work, *self._beside) if task is not None]
+
     async def close(self) -> None:
         """The process ends now: nothing more is done for this room here."""
-        tasks = [task for task in (self._work, *self._beside) if task is not None]
+        tasks = self.pending
         if not self.life.over:
             self.on(Event.PROCESS_ENDS)
         for task in tasks:
@@ -464,7 +470,9 @@ class RoomHandle:
     def _follow(self, about: object) -> None:
         follower = about.follower if isinstance(about, Handed) else about
         assert isinstance(follower, RoomFollower)
-        moved = self._owner is not None
+        if self._follower is not None:
+            self._follower.stop()
+        moved = self._owner is not None or self._follower is not None
         self._owner, self._follower = None, follower
         self._shown = Status.LIVE
         self._speed = 1.0
@@ -497,6 +505,8 @@ class RoomHandle:
             self._log.error("room %s: %s; the tick is repeated", self.id, error)
             self.on(Event.OUT_OF_MEMORY)
             return
+        if self.life.state is State.RETRYING:
+            self.on(Event.RETRIED)
         if self.must_own().runs_ahead:
             self._context.metrics.count("ticks_ahead_total")
             self._show_tick()

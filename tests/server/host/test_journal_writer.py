@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Set
 
 import pytest
@@ -125,10 +126,15 @@ def test_what_does_not_go_away_by_itself_is_every_appends_outcome() -> None:
     virtually(scenario())
 
 
-def test_a_bug_of_ours_is_not_retried() -> None:
+def test_a_bug_of_ours_is_not_retried_and_is_the_batchs_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def scenario() -> None:
         desk = await Desk().open()
-        with pytest.raises(Exception, match="ticks and epochs are between 1"):
-            await desk.writer.commit([append(0)])
+        with caplog.at_level(logging.CRITICAL):
+            [outcome] = await desk.writer.commit([append(0)])
+        assert "ticks and epochs are between 1" in str(outcome)
+        assert "the store's client failed" in caplog.text
+        assert not desk.writer.failing
 
     virtually(scenario())

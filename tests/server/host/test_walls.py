@@ -621,3 +621,48 @@ def test_a_room_that_was_closed_is_not_written_anew() -> None:
         await rig.stop()
 
     virtually(scenario())
+
+
+def test_a_room_that_runs_ahead_does_its_failed_tick_again_once() -> None:
+    async def scenario() -> None:
+        rig = await Rig({"yard": Ahead()}).start()
+        room = await rig.enter("Ada")
+        await rig.ticks(room, 3)
+        rig.present(room, {row.id for row in room.match.players})
+        post(room, "Ada", 1, 1, trap=1)
+        while room.life.state is not State.RETRYING:  # noqa: ASYNC110 - time is virtual
+            await asyncio.sleep(0.001)
+        # The store is slow to answer for the tick that is done again.
+        rig.store.answering.clear()
+        await rig.seconds(1)
+        post(room, "Ada", 2, 2)
+        rig.store.answering.set()
+        await rig.seconds(1)
+        ada = player(room, "Ada")
+        assert room.life.state.value == State.RUNNING
+        assert (ada.input_seq, ada.inputs_applied, ada.inputs_skipped) == (2, 1, 0)
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_a_store_client_that_fails_ends_the_rooms_of_its_batch_and_no_group() -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        room, watcher = await rig.room("Ada", private=True)
+        append = rig.store.append
+
+        async def broken(batch: Any) -> Any:
+            rig.store.append = append  # type: ignore[method-assign]
+            raise ZeroDivisionError("a bug of ours")
+
+        rig.store.append = broken  # type: ignore[method-assign]
+        await rig.seconds(0.2)
+        assert watcher.end == (CloseCode.UNAVAILABLE, "the room's journal is damaged")
+        again, _ = await rig.room("Bob", private=True)
+        await rig.ticks(again, 20)
+        await rig.seconds(3)
+        assert room.id in {one.id for one in rig.owned()}, "it goes on from its journal"
+        await rig.stop()
+
+    virtually(scenario())
