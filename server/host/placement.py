@@ -89,6 +89,8 @@ class Placement:
         if not self.standing:
             return
         async with self._making_standing:
+            # Rooms taken up a moment ago are not in the directory yet.
+            await self._directory.announce()
             for wish in self.standing:
                 if self._suspicion.refuses(wish.game):
                     continue

@@ -169,6 +169,23 @@ def test_of_a_standing_room_there_is_one_however_many_processes_want_it() -> Non
     virtually(scenario())
 
 
+def test_a_standing_room_that_is_taken_up_at_the_start_is_the_only_one() -> None:
+    async def scenario() -> None:
+        first = Rig(standing=[("yard", {})])
+        # Killed before its room had a tick; a directory in the process dies with it.
+        await first.start()
+        [room] = first.host.rooms()
+        await first.kill()
+        again = Rig(store=first.store, seed=2, standing=[("yard", {})])
+        await again.start()
+        assert [one.id for one in again.host.rooms()] == [room.id]
+        await again.seconds(2)
+        assert [one.id for one in again.host.rooms()] == [room.id]
+        await again.stop()
+
+    virtually(scenario())
+
+
 def test_of_two_rooms_of_a_standing_kind_the_first_in_the_directory_is_kept_open() -> None:
     async def scenario() -> None:
         rig = await Rig({"yard": Small()}, standing=[("yard", {})]).start()
