@@ -126,6 +126,7 @@ class App:
         stuck: Callable[[], Mapping[str, str]] = dict,
         watch: Watch | None = None,
         slow: bool = False,
+        unloaded: Sequence[str] = (),
         observer: Observer = unobserved,
     ) -> None:
         self.metrics = Metrics()
@@ -137,10 +138,9 @@ class App:
         self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        rng, about = Random(chance(16)), (config.dev, config.room_budget, observer)
-        context = Context(
-            owner, store, exchange, clock, chance, rng, self.metrics, log, *about, watch or Watch()
-        )
+        about = (config.dev, config.room_budget, observer, watch or Watch(), unloaded)
+        rng, parts = Random(chance(16)), (store, exchange, clock, chance)
+        context = Context(owner, *parts, rng, self.metrics, log, *about)
         self.host = RoomsHost(
             {game.name: (game.game, brain_maker(game.spec)) for game in games},
             context,

@@ -37,6 +37,8 @@ from shared.errors import ConfigError, RemoteError, StoreError
 # A save so long before the hang may not have been noticed by the process that hung.
 SAVED_UNSEEN_S = 2 * WATCH_S
 
+SLOW_NICENESS = 10
+
 
 def run_worker(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status, one of server/restarts.py."""
@@ -177,9 +179,11 @@ async def _serve(config: Config, log: logging.Logger) -> int:
     slow = is_kept_for_slow_rooms(config)
     if slow:
         sock.close()
+        # Where cores are few, those who serve players come first.
+        os.nice(SLOW_NICENESS)
     # Bound to one address, the server is not to be found at the others.
     lan = lan_addresses(port) if host in {"0.0.0.0", "::"} else []
-    app = _make_app(config, games, clock, heart, sources, lan, log)
+    app = _make_app(config, games, tuple(broken), clock, heart, sources, lan, log)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signalled in (signal.SIGTERM, signal.SIGINT):
@@ -205,6 +209,7 @@ async def _serve(config: Config, log: logging.Logger) -> int:
 def _make_app(
     config: Config,
     games: Sequence[LoadedGame],
+    broken: Sequence[str],
     clock: LoopClock,
     heart: Heartbeat,
     sources: Sources | None,
@@ -226,6 +231,7 @@ def _make_app(
         mistake=None if sources is None else lambda: sources.mistake,
         watch=Watch(heart.marker, heart.suspicion),
         slow=is_kept_for_slow_rooms(config),
+        unloaded=broken,
         stuck=lambda: {one.room: one.reason for one in heart.kept()},
     )
 

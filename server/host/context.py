@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 
@@ -20,7 +21,8 @@ class Context:
     `room_budget` is the share of the loop that a room beside others may take. In `development` a
     game that raises makes its room stand still. `observer` hears of every
     transition in the life of every room. `watch` is told for which room a game's code runs, and
-    knows which rooms hang who runs them.
+    knows which rooms hang who runs them. Games that are `unloaded` should be served here, and
+    their files do not load now.
     """
 
     name: str
@@ -35,3 +37,4 @@ class Context:
     room_budget: float = 0.25
     observer: Observer = field(default=unobserved)
     watch: Watch = field(default_factory=Watch)
+    unloaded: Collection[str] = ()

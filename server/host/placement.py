@@ -38,6 +38,7 @@ class Placement:
         make: Callable[[RoomMeta, Game, Wish, bytes], Awaitable[RoomHandle]],
     ) -> None:
         self._games = games
+        self._unloaded = context.unloaded
         self._name = context.name
         self._exchange = context.exchange
         self._directory = directory
@@ -58,6 +59,10 @@ class Placement:
     def served(self, name: str) -> Game:
         """The game of this name; RemoteError says which there are."""
         game = self._games.get(name)
+        if game is None and name in self._unloaded:
+            raise RemoteError(
+                CloseCode.UNAVAILABLE, f"game {name} does not load on this server now", 5000
+            )
         if game is None:
             known = ", ".join(self._games)
             raise RemoteError(

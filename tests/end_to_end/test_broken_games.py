@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.client import connected
+from shared.errors import CloseCode
+from tests.end_to_end.client import CLOSE, JOIN, connected
 from tests.end_to_end.server import Server, serve, until
 
 WALK = """
@@ -39,6 +40,14 @@ async def join(server: Server, game: str) -> bool:
         return bool((await client.join(game)).player)
 
 
+async def refused(server: Server, game: str) -> tuple[int, str]:
+    """Why a JOIN is refused; one that may be tried again later."""
+    async with connected(server) as client:
+        await client.send(JOIN, os.urandom(16), game, {}, "raw", 0, None, "test")
+        _, code, reason, *_ = await client.hear(CLOSE)
+        return code, reason
+
+
 @pytest.mark.parametrize("how", BROKEN)
 def test_the_other_games_go_on_and_its_rooms_wait_for_it(tmp_path: Path, how: str) -> None:
     text, why = BROKEN[how]
@@ -56,6 +65,11 @@ def test_the_other_games_go_on_and_its_rooms_wait_for_it(tmp_path: Path, how: st
         assert "walk is not served by this process, and its rooms are left alone" in server.log()
         assert f"room {room} is left alone: its game walk is not served" in server.log()
         assert asyncio.run(join(server, "coins"))
+        code, reason = asyncio.run(refused(server, "walk"))
+        assert (code, reason) == (
+            CloseCode.UNAVAILABLE,
+            "game walk does not load on this server now",
+        )
         file.write_text(WALK)
         restart(server)
         until(lambda: [one["room"] for one in server.rooms("walk")] == [room])
