@@ -139,8 +139,8 @@ class App:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         about = (config.dev, config.room_budget, observer, watch or Watch(), unloaded)
-        rng, parts = Random(chance(16)), (store, exchange, clock, chance)
-        context = Context(owner, *parts, rng, self.metrics, log, *about)
+        rng = Random(chance(16))
+        context = Context(owner, store, exchange, clock, chance, rng, self.metrics, log, *about)
         self.host = RoomsHost(
             {game.name: (game.game, brain_maker(game.spec)) for game in games},
             context,
