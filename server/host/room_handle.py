@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from server.core.hooks import HookFailed, OutOfMemory, cut, with_place
 from server.core.inbox import Item
@@ -353,7 +353,7 @@ class RoomHandle:
             elif self.over is None:
                 self.over = about if isinstance(about, Ending) else ENDINGS.get(event)
         for action in actions:
-            ACTIONS[action](self, about)
+            self.ACTIONS[action](self, about)
 
     def crashed(self, error: BaseException) -> None:
         """A bug of ours ends the room it showed in, or this process's part in it; others go on."""
@@ -855,36 +855,36 @@ class RoomHandle:
         if error is not None:
             self.crashed(error)
 
-
-ACTIONS: Mapping[Action, Callable[[RoomHandle, object], None]] = {
-    Action.OWN: RoomHandle._own,
-    Action.FOLLOW: RoomHandle._follow,
-    Action.STEP: RoomHandle._step,
-    Action.STEP_WITHOUT: RoomHandle._step_without,
-    Action.GIVE_SIGN_OF_LIFE: RoomHandle._give_sign_of_life,
-    Action.PUBLISH: RoomHandle._publish,
-    Action.CHECKPOINT: RoomHandle._checkpoint,
-    Action.SHOW_STATUS: RoomHandle._show_status,
-    Action.SHOW_PACE: RoomHandle._show_pace,
-    Action.TELL_PACE: RoomHandle._tell_pace,
-    Action.READ_BACK: RoomHandle._read_back,
-    Action.LEAVE_GROUP: RoomHandle._leave_group,
-    Action.REJOIN_GROUP: RoomHandle._rejoin_group,
-    Action.FIND_SUCCESSOR: RoomHandle._find_successor,
-    Action.HAND_OVER: RoomHandle._hand_over,
-    Action.WAKE: RoomHandle._wake,
-    Action.WRITE_ANEW: RoomHandle._write_anew,
-    Action.TELL_RELEASE: RoomHandle._tell_release,
-    Action.GIVE_UP_OWNERSHIP: RoomHandle._give_up_ownership,
-    Action.FOLLOW_AGAIN: RoomHandle._follow_again,
-    Action.WRITE_LAST: RoomHandle._write_last,
-    Action.WRITE_QUARANTINE: RoomHandle._write_quarantine,
-    Action.SHOW: RoomHandle._show,
-    Action.ENTER_EPOCH: RoomHandle._enter_epoch,
-    Action.READ_TAIL: RoomHandle._read_tail,
-    Action.TAKE_IN: RoomHandle._take_in,
-    Action.HEAR_WAITING: RoomHandle._hear_waiting,
-    Action.ASK: RoomHandle._ask,
-    Action.END: RoomHandle._end,
-    Action.FORGET: RoomHandle._forget,
-}
+    ACTIONS: ClassVar[Mapping[Action, Callable[[Any, object], None]]] = {
+        Action.OWN: _own,
+        Action.FOLLOW: _follow,
+        Action.STEP: _step,
+        Action.STEP_WITHOUT: _step_without,
+        Action.GIVE_SIGN_OF_LIFE: _give_sign_of_life,
+        Action.PUBLISH: _publish,
+        Action.CHECKPOINT: _checkpoint,
+        Action.SHOW_STATUS: _show_status,
+        Action.SHOW_PACE: _show_pace,
+        Action.TELL_PACE: _tell_pace,
+        Action.READ_BACK: _read_back,
+        Action.LEAVE_GROUP: _leave_group,
+        Action.REJOIN_GROUP: _rejoin_group,
+        Action.FIND_SUCCESSOR: _find_successor,
+        Action.HAND_OVER: _hand_over,
+        Action.WAKE: _wake,
+        Action.WRITE_ANEW: _write_anew,
+        Action.TELL_RELEASE: _tell_release,
+        Action.GIVE_UP_OWNERSHIP: _give_up_ownership,
+        Action.FOLLOW_AGAIN: _follow_again,
+        Action.WRITE_LAST: _write_last,
+        Action.WRITE_QUARANTINE: _write_quarantine,
+        Action.SHOW: _show,
+        Action.ENTER_EPOCH: _enter_epoch,
+        Action.READ_TAIL: _read_tail,
+        Action.TAKE_IN: _take_in,
+        Action.HEAR_WAITING: _hear_waiting,
+        Action.ASK: _ask,
+        Action.END: _end,
+        Action.FORGET: _forget,
+    }
+    """What is done for each action of the table; it gets what the event brought."""

@@ -20,7 +20,7 @@ from server.core.lifecycle import (
     State,
     table_as_markdown,
 )
-from server.host.room_handle import ACTIONS
+from server.host.room_handle import RoomHandle
 
 ROOT = Path(__file__).parents[3]
 PAIRS = [(state, event) for state in State for event in Event]
@@ -59,7 +59,7 @@ def test_every_state_can_be_reached_and_left_for_an_end() -> None:
 def test_every_event_and_action_is_used_and_every_action_is_carried_out() -> None:
     assert {event for pairs in TABLE.values() for event in pairs} == set(Event)
     used = {one for pairs in TABLE.values() for _, actions in pairs.values() for one in actions}
-    assert used == set(Action) == set(ACTIONS)
+    assert used == set(Action) == set(RoomHandle.ACTIONS)
     assert set(MEANING) == set(TABLE) == set(State)
 
 
