@@ -30,7 +30,18 @@ from server.host.failure_detector import FailureDetector
 from server.host.room_store import RELOAD_S, RoomStore, first_ticks
 from server.store.base import Held, Loaded, NoSuchRoom, Record, StoreUnavailable, Tail
 from server.store.base import Status as StoredStatus
-from server.store.exchange import Ended, Gap, NewEpoch, News, Paced, Released, Slept, Subscription
+from server.store.exchange import (
+    BEAT_S,
+    PROCESS_TTL_S,
+    Ended,
+    Gap,
+    NewEpoch,
+    News,
+    Paced,
+    Released,
+    Slept,
+    Subscription,
+)
 from shared.errors import CloseCode, StoreError
 from shared.game import Game
 from shared.limits import HISTORY_TICKS, INTEGER_MAX
@@ -420,12 +431,30 @@ class RoomFollower:
                 return
             self.detector.asked(self._clock.now())
             room.on(Event.NOT_TAKEN, answer)
-        elif answer.recoveries >= RECOVERIES_MAX:
+        elif answer.recoveries >= RECOVERIES_MAX and not await self._lives(
+            copy.owner, answer.epoch
+        ):
             room.on(Event.HOPELESS, answer)
         else:
             self._context.log.info("room %s: taken over at tick %d", room.id, copy.tick)
             self._context.metrics.count("takeovers_total")
             room.on(Event.TAKEN, self.won(answer.epoch, due_s))
+
+    async def _lives(self, owner: str, epoch: int) -> bool:
+        """Whether the owner that fell silent beats on: then the room did not crash it.
+
+        A room that loses its owners one after the other, each cut off or stopped for a moment, is
+        not put aside for that. It stands still meanwhile; nobody has seen more of it.
+        """
+        if not owner:
+            return False
+        room, until_s = self._room, self._clock.now() + PROCESS_TTL_S + BEAT_S / 2
+        while self._clock.now() < until_s:
+            # Or the next follower would take it for dead.
+            sign = NewEpoch(epoch, self.match.tick, self._context.name)
+            self._exchange.tell([(room.id, sign)])
+            await self._clock.sleep(1 / room.game.tick_rate)
+        return any(process.name == owner for process in await self._exchange.processes())
 
     async def _tell_failure(self, work: Coroutine[Any, Any, None]) -> None:
         room, log = self._room, self._context.log

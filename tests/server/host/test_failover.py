@@ -13,7 +13,7 @@ from server.host.follower import RECOVERIES_MAX
 from server.host.room_handle import RoomHandle
 from server.host.room_work import FAILED_AGAIN
 from server.store.base import RECOVERY_TICKS, Held, Loaded, Record, Status, Taken
-from server.store.exchange import Ended, Gap, NewEpoch, News
+from server.store.exchange import PROCESS_TTL_S, Ended, Gap, NewEpoch, News
 from server.store.succeeding import Crashes
 from shared.errors import CloseCode, RemoteError
 from tests.server.core.yard import Yard, nonce
@@ -155,11 +155,38 @@ def test_followers_of_a_room_that_kills_its_owners_close_it_to_their_players() -
         crashes = Crashes(RECOVERIES_MAX - 1, one.store.committed(room.id))
         one.store._rooms[room.id].crashes = crashes
         await one.kill()
-        await one.seconds(0.5)
+        await one.seconds(PROCESS_TTL_S + 1)
         assert followed.over == (CloseCode.GAME_FAILED, FAILED_AGAIN)
         assert await status(one.store) is Status.QUARANTINED
         assert two.host.rooms() == []
         await two.stop()
+
+    virtually(scenario())
+
+
+def test_a_room_whose_owner_was_only_silent_is_not_put_aside_for_it() -> None:
+    async def scenario() -> None:
+        one = await Rig().start()
+        two = await one.beside(2)
+        room, _ = await one.room("Ada")
+        followed = await two.host.reach(room.id)
+        assert followed is not None
+        followed.present(set(), 1)
+        await one.ticks(room, 3)
+        crashes = Crashes(RECOVERIES_MAX - 1, one.store.committed(room.id))
+        one.store._rooms[room.id].crashes = crashes
+        # Its ticks are not answered for a while; its process beats on.
+        one.store.answering.clear()
+        await one.seconds(1)
+        assert one.store._rooms[room.id].owner == "host-2"
+        one.store.answering.set()
+        await one.seconds(PROCESS_TTL_S + 1)
+        assert await status(one.store) is Status.LIVE
+        [owner] = [one for one in (room, followed) if one.life.owned]
+        assert owner.match.tick > 3
+        assert (room.over, followed.over) == (None, None)
+        await two.stop()
+        await one.stop()
 
     virtually(scenario())
 
