@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine, Mapping, Sequence, Set
 from typing import Any
 
@@ -23,7 +24,7 @@ from server.host.recovery import Recovery
 from server.host.room_handle import RoomHandle
 from server.host.seat_bots import MakeBrain
 from server.host.tick_group import TickGroups
-from server.store.base import Loaded, MatchResult, NoSuchRoom
+from server.store.base import Fenced, Loaded, MatchResult, NoSuchRoom, StoreUnavailable
 from server.store.base import Status as StoredStatus
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.game import Game
@@ -62,6 +63,8 @@ class RoomsHost:
         self._slow = slow
         self._rooms: dict[str, RoomHandle] = {}
         self._reaching: dict[str, asyncio.Task[RoomHandle | None]] = {}
+        # Sleeping rooms whose takeover was not answered.
+        self._maybe_woken: set[str] = set()
         self._beginning: set[str] = set()
         # Rooms that are on their way to a process kept for slow ones.
         self._moving: set[str] = set()
@@ -333,6 +336,9 @@ class RoomsHost:
             elsewhere = owner != self.name and owner in living
             if self._draining or elsewhere or not await self.failover.take_up(room, loaded, owner):
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)
+        except StoreUnavailable:
+            self._maybe_woken.add(room.id)
+            raise
         finally:
             self._beginning.discard(room.id)
         if room.life.state is State.QUARANTINED:
@@ -378,7 +384,20 @@ class RoomsHost:
             idle = room.life.droppable and not room.used
             if idle and now - room.unused_since_s > UNUSED_KEEP_S:
                 room.on(Event.UNUSED)
+        await self._let_sleep()
         await self._stand()
+
+    async def _let_sleep(self) -> None:
+        """Give back sleeping rooms that a takeover without an answer may have made this process's.
+
+        Other processes leave a room to its owner while that lives.
+        """
+        for name in list(self._maybe_woken - self._rooms.keys() - self._beginning):
+            with contextlib.suppress(NoSuchRoom, Fenced):
+                entry = await self._store.entry(name)
+                if entry.owner == self.name and entry.status is StoredStatus.ASLEEP:
+                    await self._store.release(name, entry.epoch)
+            self._maybe_woken.discard(name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

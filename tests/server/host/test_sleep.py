@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from server.core.lifecycle import Event, State
 from server.core.ports import Publication
 from server.core.room import SeatRequest
 from server.host.room_handle import RoomHandle
-from server.store.base import Append, Loaded, Status
+from server.store.base import Append, Loaded, Status, StoreUnavailable
 from server.store.exchange import Ended, Slept
 from shared.errors import CloseCode, RemoteError, StoreError
 from shared.messages import Status as Shown
@@ -219,6 +220,39 @@ def test_a_sleeper_that_is_being_woken_is_not_taken_from_who_wakes_it() -> None:
         assert (kept.owner, kept.crashes.count) == ("host-1", 0)
         assert "fenced_total" not in one.metrics.counters
         assert bob.seated is not None
+        assert cid.seated is not None
+        await two.stop()
+        await one.stop()
+
+    virtually(scenario())
+
+
+def test_a_sleeper_that_a_process_took_without_knowing_is_woken_through_another() -> None:
+    class Deaf(MoodyStore):
+        deaf = False
+
+        async def take_over(self, room: str, *arguments: Any, **options: Any) -> Any:
+            answer = await super().take_over(room, *arguments, **options)
+            if self.deaf:
+                self.deaf = False
+                raise StoreUnavailable("applied, and the answer lost")
+            return answer
+
+    async def scenario() -> None:
+        store = Deaf()
+        one = await Rig(store=store).start()
+        two = await one.beside(2)
+        name = await left(one)
+        await one.seconds(5)
+        store.deaf = True
+        with pytest.raises(RemoteError):
+            await one.host.place(join("Bob", room=name))
+        kept = store._rooms[name]
+        assert (kept.status, kept.owner) == (Status.ASLEEP, "host-1"), "it does not know"
+        cid = Joining(two, name, "Cid")
+        await cid.join()
+        await one.seconds(1)
+        assert (kept.status, kept.owner, kept.crashes.count) == (Status.LIVE, "host-2", 0)
         assert cid.seated is not None
         await two.stop()
         await one.stop()
