@@ -13,7 +13,7 @@ from server.watch_page import SLOTS, Conviction, PageSuspicion, SlotWriter, Watc
 from server.watchdog import BEAT_S
 
 SLOW_LOOK_S: Final = 1.0
-"""A room is slow for longer before it is moved."""
+"""Seconds between looks for slow rooms; a room is slow for longer before it is moved."""
 
 
 class Heartbeat:

@@ -16,7 +16,7 @@ EXIT_RELOAD: Final = 3
 # The store is away, and may be back in a moment.
 EXIT_STORE: Final = 4
 
-# A worker that lived this long had started well: its death is a new story.
+# A worker that lived this long had started well: its death is counted anew.
 LIVED_S: Final = 5.0
 # A worker that keeps dying at once will not be healed by the eleventh try.
 DEATHS_MAX: Final = 10

@@ -218,13 +218,13 @@ def _stepped(state: State, step: Action) -> dict[Event, Transition]:
             (Action.LEAVE_GROUP, Action.HAND_OVER),
         ),
         Event.DRAINED: (State.LEAVING, last),
-        # It was taken over from a silent owner, after which its status is read.
+        # The new owner reads its status after taking it from a silent one.
         Event.QUARANTINE_HEARD: (
             State.QUARANTINED,
             (Action.LEAVE_GROUP, Action.END, Action.FORGET),
         ),
         **_refusals(grouped=True),
-        # A store that was emptied; one that knows the room to be closed says so then.
+        # An emptied store has lost the room; one that knows it to be closed refuses `recreate`.
         Event.NO_SUCH_ROOM: (State.MISSING, (Action.LEAVE_GROUP, Action.WRITE_ANEW)),
     }
 
@@ -538,7 +538,7 @@ class Life:
 
     @property
     def busy(self) -> bool:
-        """Whether news of it wait."""
+        """Whether news of the room wait until its work is done."""
         return self.state in BUSY
 
     @property

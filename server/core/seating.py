@@ -1,4 +1,4 @@
-"""Seats asked for and refused: what a JOIN asks of a room, why it gives no seat, who asks on."""
+"""Seats asked for and refused: what a JOIN asks of a room, why it gets none, where it asks next."""
 
 from __future__ import annotations
 

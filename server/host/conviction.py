@@ -1,4 +1,4 @@
-"""A room that hangs whoever runs it, put aside: quarantined, its journal kept, its players told."""
+"""A room that hung its owner, put aside: quarantined, its journal kept, its players told."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ def read_listing(listing: Listing) -> Listed | None:
                 float(tick_s),
                 *more,
             ]:
-                # The first release has the time of telling there.
+                # Format 0.1 has the time of the listing in this place.
                 load = more[0] if more and type(more[0]) is float and more[0] < LOAD_MAX else 0.0
                 census = Census(tick, players, bots, spectators, finished, tick_s, load)
                 kept = RoomMeta.decode(meta)

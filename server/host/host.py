@@ -32,11 +32,11 @@ from shared.limits import INTEGER_MAX
 from shared.match import Match
 from shared.messages import Join
 
-# A copy nobody looks at is kept for those who come back.
+# A follower that no edge uses is kept for players who come back.
 UNUSED_KEEP_S = 30.0
 # How often a room whose life moves on beside its ticks is looked at.
 LOOK_S = 0.005
-# How often it is looked for a process that takes a slow room.
+# How often this process looks for one that takes a slow room.
 SLOW_LOOK_S = 5.0
 
 
@@ -314,7 +314,7 @@ class RoomsHost:
         if loaded.status is not StoredStatus.ASLEEP:
             await room.open()
             if room.life.over:
-                # It ended, or fell asleep, while it was read: who asks again is told, or wakes it.
+                # The room ended or slept while it was read: the next try is told so, or wakes it.
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room has just changed hands", 500)
             if not self._register(room):
                 await room.close()
@@ -332,7 +332,7 @@ class RoomsHost:
         try:
             owner = (await self._store.tail(room.id, INTEGER_MAX)).owner
             living = {process.name for process in await self._exchange.processes()}
-            # One that lives falls asleep with it at this moment, or wakes it.
+            # A living owner is about to release the room to sleep, or is waking it itself.
             elsewhere = owner != self.name and owner in living
             if self._draining or elsewhere or not await self.failover.take_up(room, loaded, owner):
                 raise RemoteError(CloseCode.UNAVAILABLE, "the room wakes elsewhere", 500)

@@ -27,8 +27,8 @@ from shared.match import Match
 FAILED_TICKS_MAX, FAILED_WITHIN_TICKS = 10, 50
 """A room whose game raised in so many of so many ticks is not played any more.
 
-Each of them is done again without anybody's inputs, so players notice one of five; a bug that one
-player's input brings out now and then is far from it, one in every tick gets there in a second.
+A repeated tick has no inputs: at 10 of 50, players miss one input in five. A bug in every tick gets
+there in a second, one that a player's input brings out now and then does not.
 """
 # So many views of brains in a row for which `visible` fails stop the room, in development.
 VIEWS_FAILED_MAX = 2

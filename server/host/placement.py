@@ -162,7 +162,7 @@ class Placement:
                 room = await self._reach(found)
             except RemoteError as error:
                 if error.code is CloseCode.UNAVAILABLE and not wish.private:
-                    # It falls asleep, or wakes, or cannot be read here: there are others.
+                    # The room falls asleep, wakes, or cannot be read here: look for another.
                     search.passed.append(found)
                     continue
                 if error.code is not CloseCode.GAME_FAILED:

@@ -1,7 +1,7 @@
 """The reaper: takes up rooms whose owner died unheard, and has the store end what is over.
 
-Once a second it asks for the rooms of silent owners and for what is due, and for nothing else:
-rooms that sleep or are over cost it nothing, however many there are.
+Once a second it asks the store for the rooms of silent owners, for this process's own rooms that
+no handle holds, and for what is due. Rooms that sleep or are over cost it nothing.
 """
 
 from __future__ import annotations

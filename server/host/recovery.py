@@ -1,9 +1,8 @@
 """Rooms without a living owner, taken up from the store, a few at a time.
 
 The reaper of every process has the same list, read before the first of these rooms is taken: so a
-room is taken only in the epoch in which it was listed. In another one somebody was faster, who
-lives; to take it from them would count as a crash of theirs, and a room that a storm of processes
-snatches from each other would be put aside as one that kills its owners.
+room is taken only in the epoch in which it was listed. In another epoch a living process owns it;
+taking it would count a crash against the room, and three such counts quarantine it.
 """
 
 from __future__ import annotations

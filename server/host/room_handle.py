@@ -407,10 +407,6 @@ class RoomHandle:
             await self._context.clock.sleep(SETTLE_S)
         return owner is not None
 
-    def take(self, won: Won) -> None:
-        """The store gave this room to this process; its handle was loading."""
-        self.on(Event.TAKEN, won)
-
     async def open(self) -> None:
         """Follow the room from what the store has of it; the StoreError that prevents it passes."""
         follower = RoomFollower(self, self.store, self._context)

@@ -117,7 +117,7 @@ class RoomWork:
             # What was shown must be in what is read back.
             await self._room.settle()
             loaded = await self._room.store.load_again()
-            # What was taken up before is read again by the same leave.
+            # Rules were checked when the room was taken; they are not checked again.
             match = self._room.store.restored(loaded, development=True)
         except NoSuchRoom:
             self._room.on(Event.NO_SUCH_ROOM)
@@ -175,7 +175,7 @@ class RoomWork:
             self._room.on(Event.RELEASED, Handed(follower, Released(epoch, tick, due_ms, to)))
 
     async def writing_anew(self) -> None:
-        """A store that was emptied is given what its owner holds; nobody has seen more."""
+        """Write the room anew into an emptied store; no client was shown a later tick."""
         owner, name = self._room.must_own(), self._context.name
         checkpoint = Checkpoint(owner.epoch, owner.match.tick, encode_checkpoint(owner.match))
         store, meta = self._context.store, self._room.meta.encode()
@@ -201,7 +201,7 @@ class RoomWork:
         self._room.changed()
 
     async def following_again(self) -> None:
-        """Another process owns the room: what was stepped here and refused never was."""
+        """Another process owns the room: drop the ticks that the store refused, and follow."""
         while True:
             follower = RoomFollower(self._room, self._room.store, self._context)
             try:
@@ -246,20 +246,20 @@ class RoomWork:
         self._room.on(Event.WRITTEN)
 
     async def giving_signs_of_life(self, state: State) -> None:
-        """Nobody is to take a room from an owner that waits for the store outside its ticks."""
+        """Tell followers that the owner lives while it waits for the store outside its ticks."""
         while self._room.life.state is state:
             self._room.give_sign_of_life()
             await self._context.clock.sleep(1 / self._room.game.tick_rate)
 
     async def falling_asleep(self) -> None:
-        """The last writes of a room that nobody is in, unless somebody comes meanwhile."""
+        """Checkpoint, sleep and release an empty room, unless a player joins meanwhile."""
         if not await self._room.settle():
             return
         owner = self._room.must_own()
         try:
             # A sleeping room is kept as its last checkpoint alone.
             await self._room.checkpoint(last=True)
-            # Whoever comes meanwhile finds the room; each time is looked after what was awaited.
+            # A join that arrives during a write keeps the room awake: it is looked for after each.
             if await self._sleeps_on(owner.epoch):
                 self._room.on(Event.WANTED)
                 return

@@ -83,7 +83,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Slept:
-    """The owner let go after `tick` of a room that nobody is in: the next who comes wakes it."""
+    """The owner let a room that nobody is in sleep after `tick`: the next player wakes it."""
 
     epoch: int
     tick: int
