@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from server.store.exchange import Exchange
@@ -32,7 +33,7 @@ class StuckTeller:
         # A daemon: it has nothing to finish when the supervisor ends.
         threading.Thread(target=self._run, name="stuck", daemon=True).start()
         # Connecting takes longer than there is time once a worker hangs.
-        self._loop.call_soon_threadsafe(self._begin, self._connected())
+        self._loop.call_soon_threadsafe(self._begin, self._connect_early())
 
     def tell(self, owner: str, room: str) -> None:
         """Say that a process is stuck in a room, or in none any more (""); returns at once."""
@@ -46,23 +47,23 @@ class StuckTeller:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connected(self) -> Exchange | None:
-        """The way to the store, opened if need be; None while there is none."""
-        try:
-            async with self._opening:
-                if self._exchange is None:
-                    exchange = self._make()
-                    await exchange.open()
-                    self._exchange = exchange
-        except (StoreError, OSError) as error:
-            self._say(error)
+    async def _connected(self) -> Exchange:
+        """The way to the store, opened if need be; StoreError or OSError where there is none."""
+        async with self._opening:
+            if self._exchange is None:
+                exchange = self._make()
+                await exchange.open()
+                self._exchange = exchange
         return self._exchange
 
+    async def _connect_early(self) -> None:
+        # The workers say what is wrong with the store; here it matters once one of them hangs.
+        with suppress(StoreError, OSError):
+            await self._connected()
+
     async def _mark(self, owner: str, room: str) -> None:
-        exchange = await self._connected()
-        if exchange is None:
-            return
         try:
+            exchange = await self._connected()
             await exchange.mark_stuck(owner, room, self._keep_s if room else 0.001)
             self._failed = False
         except (StoreError, OSError) as error:

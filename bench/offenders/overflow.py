@@ -1,4 +1,4 @@
-"""Overflow: a game whose counter leaves its field's range three seconds on, and stays outside."""
+"""Overflow: a game whose counter leaves its field's range three seconds on, and fails each tick."""
 
 from holdfast import Entity, Game, Input, Inputs, Match, u8
 
@@ -6,7 +6,7 @@ BEGINS_AT = 60
 
 
 class Counter(Entity):
-    count: int = u8()
+    count: int = u8(overflow="fail")
 
 
 class Overflow(Game):
