@@ -280,8 +280,8 @@ class RoomFollower:
 
     def _sit(self, player: int, talker: Talker, resume: Resume | None, first_seq: int) -> int:
         """Serve a player on this connection from now on; when its token counts as issued."""
-        polled = issued_ms(resume.token) if talker.polling and resume is not None else None
-        issued = self._generations.sit(player, polled, first_seq)
+        named = issued_ms(resume.token) if resume is not None else None
+        issued = self._generations.sit(player, named, first_seq, polling=talker.polling)
         self._retire(self._seats.take(player, talker), TAKEN)
         return issued
 

@@ -38,18 +38,19 @@ class Generations:
         passed_s = 0.0 if issued >= issued_in(newest) else self._issuer.since(newest)
         return may_poll(issued, newest, passed_s)
 
-    def sit(self, player: int, polled: int | None, first_seq: int) -> int:
+    def sit(self, player: int, named: int | None, first_seq: int, *, polling: bool) -> int:
         """A player is served here from now on; when the token of the connection was issued, in ms.
 
-        `polled` is when the token was that a poll names. Polls come and go, anywhere: they are of
-        the connection whose token they name, and have none of their own but where they join or take
-        a seat back.
+        `named` is when the token was that a RESUME names (None: a JOIN). Polls come and go,
+        anywhere: they are of the connection whose token they name, and have none of their own but
+        where they join or take a seat back. A new connection is later than the one whose token it
+        names, also where the row does not show that one yet and its edge's clock goes ahead.
         """
         newest = self._newest(player)
-        if polled is not None and polled >= issued_in(newest):
-            issued, number = polled, generation(polled, POLLED)
+        if polling and named is not None and named >= issued_in(newest):
+            issued, number = named, generation(named, POLLED)
         else:
-            issued = self._issuer.draw(newest)
+            issued = self._issuer.draw(max(newest, generation(named or 0, OPENED)))
             number = generation(issued, OPENED)
         self._here[player] = number
         self._port.resume(player, number if number > self._shown(player) else 0, first_seq)

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from server.core.tokens import Seat, issue
+from server.core.tokens import Seat, issue, issued_ms
 from shared.errors import CloseCode
 from shared.messages import Frame, InputItem, InputMessage, Resume, RoomStatus, Status, Welcome
 from shared.session import ClientState
@@ -85,6 +85,22 @@ def test_a_session_goes_on_over_a_new_line_and_loses_nothing(
     with caplog.at_level(logging.ERROR):
         virtually(scenario())
     assert caplog.text == ""
+
+
+def test_a_connection_is_later_than_the_one_whose_token_it_names_whatever_the_clocks_say() -> None:
+    async def scenario() -> None:
+        desk = await Desk().start()
+        ada = await desk.call("Ada")
+        room, seat = desk.only_room(), ada.session.player
+        ada.hang_up()
+        # Issued by a process whose clock goes ahead, and whose word has not come here.
+        line = desk.line()
+        line.say(Resume(token(room.id, seat, at_s=1_000_030), 0, 0, 1).encode())
+        await desk.seconds(0.2)
+        assert issued_ms(line.of(Welcome)[0].token) > 1_000_030_000
+        await desk.stop()
+
+    virtually(scenario())
 
 
 def test_a_client_that_holds_more_than_the_journal_is_taken_back() -> None:
