@@ -257,8 +257,11 @@ class RoomHandle:
 
     def behind(self, epoch: int, held: int) -> bool:
         """Whether somebody who holds this tick of this epoch knows more than this process does."""
-        # What its owner did not commit was not committed.
-        return self._follower is not None and self._follower.behind(epoch, held)
+        if self._follower is None:
+            # What its owner did not commit was not committed. Who has met a newer owner knows what
+            # this one will learn with its next append, if it may run ahead of that.
+            return epoch > self.rows.epoch
+        return self._follower.behind(epoch, held)
 
     def holds(self, nonce: bytes) -> bool:
         """Whether a seat was taken, or asked for here, with this nonce."""
@@ -485,10 +488,6 @@ class RoomHandle:
         self._try_tick(owner.step)
 
     def _step_without(self, about: object) -> None:
-        if self.must_own().unanswered:
-            # It was done, in a room that may run ahead: the next tick waits for the store's answer.
-            self._context.metrics.count("ticks_held_total")
-            return
         self._try_tick(lambda: self.must_own().step_without(self._raised))
 
     def _try_tick(self, step: Callable[[], Append]) -> None:
@@ -613,6 +612,9 @@ class RoomHandle:
 
     def _rejoin_group(self, about: object) -> None:
         self._keeper.groups.add(self, self.due_s)
+        if self._fault:
+            # It stood still when it was to move, and what its failed tick took still waits.
+            self.on(Event.STOPPED_BY_GAME)
 
     def _write_anew(self, about: object) -> None:
         self._begin(self._works.writing_anew())

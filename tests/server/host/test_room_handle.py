@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from server.core.room import SeatRequest
+from server.store.base import Append, Fenced
 from shared.errors import CloseCode
 from shared.messages import Status
 from tests.server.core.yard import NOT_YOU, Yard, nonce
@@ -31,6 +32,7 @@ def test_run_here_or_followed_it_says_the_same() -> None:
         assert copy.behind(copy.epoch, copy.match.tick + 1)
         assert not copy.behind(copy.epoch, copy.match.tick)
         assert not room.behind(room.epoch, room.match.tick + 1), "its owner knows all there is"
+        assert room.behind(room.epoch + 1, room.match.tick), "but not what a newer one did"
         await both.stop()
 
     virtually(scenario())
@@ -151,6 +153,22 @@ def test_what_was_asked_of_an_owner_that_lost_the_room_is_asked_of_who_has_it() 
         ticks = both.here.ticks
         assert ticks == sorted(set(ticks))
         assert ticks[-1] == copy.match.tick
+        await both.stop()
+
+    virtually(scenario())
+
+
+def test_an_answer_to_a_tick_of_an_earlier_owner_says_nothing_of_this_ones() -> None:
+    async def scenario() -> None:
+        both = await two()
+        room = both.room
+        assert room.owned is not None
+        committed = room.owned.committed
+        late = Append(room.id, room.epoch - 1, committed + 7, b"")
+        room.answered(late, None)
+        assert room.owned.committed == committed
+        room.answered(late, Fenced(room.id, late.epoch, room.epoch))
+        assert room.owned is not None, "nor does its refusal take the room from here"
         await both.stop()
 
     virtually(scenario())
