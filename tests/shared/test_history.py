@@ -27,6 +27,15 @@ def test_it_reaches_the_tick_before_the_oldest_and_the_newest() -> None:
     assert [base for base in range(10) if history.reaches(base)] == [4, 5, 6, 7]
 
 
+def test_nothing_leads_on_from_before_the_floor() -> None:
+    history = History()
+    for tick in range(1, 9):
+        history.note(tick, [], [])
+    assert history.reaches(3)
+    history.floor = 5
+    assert [history.reaches(base) for base in (3, 4, 5, 6)] == [False, False, True, True]
+
+
 def test_it_keeps_so_many_ticks() -> None:
     history = noted(*range(1, HISTORY_TICKS + 11))
     assert not history.reaches(9)

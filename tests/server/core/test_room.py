@@ -71,6 +71,16 @@ def test_a_repeated_nonce_finds_the_same_seat() -> None:
     assert not ground.room.holds(nonce("Bob"))
 
 
+def test_the_number_of_a_connection_only_rises_in_whichever_order_they_are_told() -> None:
+    ground = Ground(Yard())
+    ground.ask("Ada")
+    [ada] = ground.tick().seated.values()
+    for told, shown in ((9, 9), (5, 9), (10, 10)):
+        ground.room.resume(ada, told, 1)
+        ground.tick()
+        assert ground.row("Ada").connection == shown
+
+
 def test_a_full_room_refuses_and_one_seat_is_one_seat() -> None:
     ground = Ground(Yard())
     ground.ask("Ada", "Bob", "Cid", "Dan", "Eve")

@@ -178,6 +178,32 @@ def test_while_the_store_is_away_rooms_pause_visibly_and_nothing_is_dropped() ->
     virtually(scenario())
 
 
+def test_a_bug_of_the_stores_client_ends_the_rooms_it_was_asked_for_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        rooms, watchers = await neighbours(rig)
+
+        async def broken(batch: object) -> None:
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.store, "append", broken)
+            await rig.seconds(0.1)
+        assert [room.owned for room in rooms] == [None, None]
+        for watcher in watchers:
+            assert watcher.end is not None
+            assert watcher.end[0] is CloseCode.UNAVAILABLE, "come again: the journal is whole"
+        later, _ = await rig.room("Cid", private=True)
+        before = later.match.tick
+        await rig.seconds(1)
+        assert later.match.tick > before + 10, "the group goes on"
+        await rig.stop()
+
+    virtually(scenario())
+
+
 def test_a_stall_is_made_up_for_by_a_few_ticks_and_the_rest_is_over() -> None:
     async def scenario() -> None:
         rig = await Rig().start()
