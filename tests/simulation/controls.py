@@ -6,9 +6,12 @@ Each of them must be found within a few seeds (tests/simulation/test_controls.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
+from server.core.lifecycle import TABLE, Event, State, Transition
 from server.store.base import Append, Fenced, Held, OutOfOrder, Tail, Taken
 from shared.errors import StoreError
 from tests.simulation import inside
@@ -69,7 +72,28 @@ class Control:
     forgetful: bool = False
     # Methods that go wrong more often than elsewhere, so that what is broken is met.
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
+    # What the table of a room's life says instead.
+    table: tuple[tuple[State, Event, Transition], ...] = ()
 
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """Within, the table of a room's life is as this control has it."""
+        before = [(state, event, TABLE[state][event]) for state, event, _ in self.table]
+        try:
+            for state, event, transition in self.table:
+                _pairs(state)[event] = transition
+            yield
+        finally:
+            for state, event, transition in before:
+                _pairs(state)[event] = transition
+
+
+def _pairs(state: State) -> dict[Event, Transition]:
+    """The table's own dict: what is behind its read-only face."""
+    return cast("dict[Event, Transition]", TABLE[state])
+
+
+NOTHING_BROKEN = Control("", "")
 
 CONTROLS = (
     Control("unfenced", "the store takes ticks of older epochs", UnfencedArchive),
@@ -81,5 +105,11 @@ CONTROLS = (
         rates={"take_over": 0.8},
     ),
     Control("silent", "followers do not read what they missed", SilentArchive),
+    Control(
+        "halted",
+        "a room whose handover failed is not stepped again",
+        rates={"follow": 0.8},
+        table=((State.HANDING_OVER, Event.SUBSCRIBE_FAILED, (State.RUNNING, ())),),
+    ),
     Control("forgetful", "clients do not repeat inputs that were not acknowledged", forgetful=True),
 )

@@ -23,6 +23,12 @@ class Fault(StrEnum):
     ANSWERED_LATE = "answered late: done, the answer comes after a while"
     TWICE = "twice: done two times, the second answer counts"
 
+    DAMAGED = "damaged: StoreCorrupt, for this room alone"
+    BROKEN = "broken: an error that no contract knows, as of a bug in the store's client"
+
+    KILLED_BEFORE = "killed before: the process dies, nothing was done"
+    KILLED_AFTER = "killed after: done, and the process dies before it hears the answer"
+
     DROPPED = "dropped: the message is lost, nobody knows"
     GAP = "gap: the message is lost, and its subscriber is told that something was"
     DOUBLED = "doubled: the message arrives two times"
@@ -42,11 +48,20 @@ CALL_FAULTS = (
     Fault.ANSWERED_LATE,
     Fault.TWICE,
 )
+# What a room does not survive, and its neighbours do.
+DOOMS = (Fault.DAMAGED, Fault.BROKEN)
+CRASHES = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 MESSAGE_FAULTS = (Fault.DROPPED, Fault.GAP, Fault.DOUBLED, Fault.DELAYED)
 
 
+class BrokenClient(Exception):
+    """What a bug in the store's client raises: nothing that a contract speaks of."""
+
+
 class Decider(Protocol):
-    """Decides, call by call; `None` is a call that goes well."""
+    """Decides, call by call; `None` is a call that goes well, as all do while it is not `on`."""
+
+    on: bool
 
     def call(self, process: str, method: str) -> Fault | None:
         """What becomes of a call that this process makes now."""
@@ -59,6 +74,8 @@ class Decider(Protocol):
 
 class Faultless:
     """A `Decider` that lets everything go well."""
+
+    on = False
 
     def call(self, process: str, method: str) -> Fault | None:
         """Nothing goes wrong."""
@@ -78,11 +95,12 @@ class Chances:
     so that worlds differ and a rare call is not only ever hit beside a hundred others.
     """
 
-    def __init__(self, rng: Random, *, calls: float, messages: float) -> None:
+    def __init__(self, rng: Random, *, calls: float, messages: float, dooms: float = 0.0) -> None:
         self.on = True
         self._rng = rng
         self._calls = calls
         self._messages = messages
+        self._dooms = dooms
         # How often each method goes wrong, once that is drawn. Three owners of a room that cannot
         # append for as long as followers wait are put aside as three crashes would be.
         self.rates: dict[str, float] = {"append": rng.choice((0.0, 0.01, 0.03))}
@@ -90,6 +108,8 @@ class Chances:
     def call(self, process: str, method: str) -> Fault | None:
         """Draw for a call."""
         del process
+        if self.on and self._dooms and self._rng.random() < self._dooms:
+            return self._rng.choice(DOOMS)
         return self._draw(method, self._calls, CALL_FAULTS)
 
     def message(self, process: str, method: str) -> Fault | None:
@@ -108,34 +128,37 @@ class Chances:
 
 
 class Nth:
-    """A `Decider` of the directed mode: the nth call of one kind goes wrong in one way.
+    """A `Decider` of the directed mode: the nth call of one method goes wrong in one way.
 
-    `calls` and `messages` count what was asked, so that a first run without a fault says how many
-    there are. Counting begins when `armed` is set.
+    `seen` counts what was asked while it was `on`, by method, so that a run without a fault says
+    what there is to fail. Calls and messages of a method are counted apart.
     """
 
-    def __init__(self, fault: Fault | None = None, nth: int = 0, method: str = "") -> None:
-        self.armed = False
-        self.seen: Counter[str] = Counter()
-        self.hit = ""
-        self._fault = fault
-        self._nth = nth
+    def __init__(self, method: str = "", nth: int = 0, fault: Fault | None = None) -> None:
+        self.on = False
+        self.calls: Counter[str] = Counter()
+        self.messages: Counter[str] = Counter()
+        self.hit = False
         self._method = method
+        self._nth = nth
+        self._fault = fault
 
     def call(self, process: str, method: str) -> Fault | None:
-        """The fault for the nth call of the method, if it is one of calls."""
-        return self._decide(process, method, CALL_FAULTS)
+        """The fault, if it is this call's."""
+        del process
+        return self._decide(self.calls, method, (*CALL_FAULTS, *CRASHES))
 
     def message(self, process: str, method: str) -> Fault | None:
-        """The fault for the nth message, if it is one of messages."""
-        return self._decide(process, method, MESSAGE_FAULTS)
+        """The fault, if it is this message's."""
+        del process
+        return self._decide(self.messages, method, MESSAGE_FAULTS)
 
-    def _decide(self, process: str, method: str, faults: Sequence[Fault]) -> Fault | None:
-        if not self.armed:
+    def _decide(self, seen: Counter[str], method: str, faults: Sequence[Fault]) -> Fault | None:
+        if not self.on:
             return None
-        self.seen[method] += 1
-        meant = method == self._method and self.seen[method] == self._nth
+        seen[method] += 1
+        meant = method == self._method and seen[method] == self._nth
         if not meant or self._fault not in faults:
             return None
-        self.hit = f"{method} {self._nth} of {process}"
+        self.hit = True
         return self._fault

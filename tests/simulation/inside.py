@@ -39,6 +39,12 @@ def held(app: App) -> list[Held]:
     ]
 
 
+def followed(app: App) -> int:
+    """How many rooms this process follows, or is about to."""
+    rooms = app.host.rooms()
+    return sum(1 for room in rooms if room.owned is None) + len(app.host._reaching)
+
+
 def name(app: App) -> str:
     """The process's name."""
     return app.host.name

@@ -22,13 +22,16 @@ from tests.simulation.world import Archive
 COPY_TICKS = 5
 
 
-def ended_fairly(end: str, game: type[Game], *, rough: bool) -> bool:
+def ended_fairly(end: str, game: type[Game], *, ends: bool, rough: bool) -> bool:
     """Whether a room may close on its player for this reason.
 
-    Its game said so; or, where the game lets ticks be seen before they are committed, the seat or
-    its last connection was in ticks that never were. In a rough world a room may be put aside.
+    Its game said so, where the room's match `ends`; or, where the game lets ticks be seen before
+    they are committed, the seat or its last connection was in ticks that never were. In a rough
+    world a room may be put aside.
     """
-    if end.startswith("the match is finished") or (rough and "kept aside" in end):
+    if ends and end.startswith(("the match is finished", "the room is over")):
+        return True
+    if rough and "kept aside" in end:
         return True
     taken_back = end.startswith(("the seat was given up", "another connection took this seat"))
     return game.journal_lag_ticks_max > 0 and taken_back
@@ -158,7 +161,7 @@ def of_the_followers(processes: Sequence[Process]) -> list[Wrong]:
     """Nobody is subscribed to a room that it does not follow, or twice."""
     wrong: list[Wrong] = []
     for process in processes:
-        followed = sum(1 for one in inside.held(process.app) if not one.owned)
+        followed = inside.followed(process.app)
         heard = sum(1 for one in process.link.subscriptions if one.method == "follow")
         if heard > followed:
             what = f"{process.name} hears {heard} rooms and follows {followed}"

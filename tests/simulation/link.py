@@ -13,9 +13,9 @@ from contextvars import Context
 from random import Random
 from typing import Any
 
-from server.store.base import StoreUnavailable
+from server.store.base import StoreCorrupt, StoreUnavailable
 from server.store.exchange import Gap, Subscription
-from tests.simulation.faults import Decider, Fault
+from tests.simulation.faults import BrokenClient, Decider, Fault
 from tests.simulation.trace import Trace
 
 # How long one way takes when all is well, how long a hiccup, in seconds.
@@ -39,6 +39,8 @@ class Link:
         self.decider = decider
         self.trace = trace
         self.context: Context | None = None
+        # Kills the process.
+        self.die: Callable[[], None] = lambda: None
         self.subscriptions: list[Hearing] = []
         self._whole = asyncio.Event()
         self._whole.set()
@@ -87,13 +89,21 @@ class Link:
             case Fault.TIMED_OUT:
                 await self.hiccup()
                 raise StoreUnavailable("simulated: timed out")
+            case Fault.DAMAGED:
+                raise StoreCorrupt("simulated: damaged")
+            case Fault.BROKEN:
+                raise BrokenClient("simulated")
             case Fault.DONE_LATE:
                 await self.hiccup()
             case Fault.TWICE:
                 _unheard(await act())
+            case Fault.KILLED_BEFORE:
+                await self._dead()
             case _:
                 pass
         answer = await act()
+        if fault is Fault.KILLED_AFTER:
+            await self._dead()
         try:
             if fault is Fault.ANSWERED_LATE:
                 await self.hiccup()
@@ -105,6 +115,11 @@ class Link:
             _unheard(answer)
             raise StoreUnavailable("simulated: the answer was lost")
         return answer
+
+    async def _dead(self) -> None:
+        """The process that asked is killed; it never comes to anything after this."""
+        self.die()
+        await asyncio.Event().wait()
 
     async def hiccup(self) -> None:
         """Wait for as long as a store that has a problem takes."""

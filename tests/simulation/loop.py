@@ -24,6 +24,10 @@ class Deadlock(Exception):
     """Everyone waits and no timer is set: this would be for ever."""
 
 
+class Killed(Exception):
+    """The process that was to do something was killed meanwhile."""
+
+
 class Turns:
     """One process's share of the loop: whether it runs, and what waits until it does."""
 
@@ -35,6 +39,7 @@ class Turns:
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._thaw: asyncio.TimerHandle | None = None
         self._corpses: list[asyncio.Task[Any]] = []
+        self._death = asyncio.Event()
 
     def freeze(self) -> None:
         """Run nothing of this process from the next callback on."""
@@ -46,11 +51,23 @@ class Turns:
         Its tasks are kept: to collect them would run their `finally` blocks, which the kill of a
         real process does not.
         """
+        if self.killed:
+            return
         self.killed = self.frozen = True
+        self._death.set()
         self._corpses = self.unfinished()
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         loop.killed.append(self)
+
+    async def done(self, task: asyncio.Task[T]) -> T:
+        """Wait from outside for one of its tasks; `Killed` where it never comes to an end."""
+        death = asyncio.get_running_loop().create_task(self._death.wait(), context=Context())
+        await asyncio.wait((task, death), return_when=asyncio.FIRST_COMPLETED)
+        death.cancel()
+        if not task.done():
+            raise Killed(self.name)
+        return task.result()
 
     async def bury(self) -> None:
         """At the end of the world, let a killed process's tasks be cancelled.

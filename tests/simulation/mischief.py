@@ -19,7 +19,13 @@ class Mischief:
     """Asked by every hook. `spend` lets time pass for the process that runs the hook."""
 
     def __init__(
-        self, rng: Random, trace: Trace, spend: Callable[[str, float], None], chance: float
+        self,
+        rng: Random,
+        trace: Trace,
+        spend: Callable[[str, float], None],
+        chance: float,
+        *,
+        doomed: bool = False,
     ) -> None:
         self.on = True
         self._rng = rng
@@ -27,6 +33,9 @@ class Mischief:
         self._spend = spend
         self._chance = chance
         self._resting = 0
+        # Whether games may fail for good: then they raise without rest, and run out of memory.
+        self._doomed = doomed
+        self._failing = 0
 
     def __call__(self, hook: str, match: Match) -> None:
         """Raise, overrun, or mostly do nothing."""
@@ -35,6 +44,9 @@ class Mischief:
             self._resting -= 1
         if not self.on or turns is None:
             return
+        if self._failing:
+            self._failing -= 1
+            raise RuntimeError(f"simulated: {hook} raised again")
         rare = self._chance if hook in ("step", "visible") else min(1.0, self._chance * 20)
         if self._rng.random() >= rare or self._resting:
             return
@@ -43,6 +55,11 @@ class Mischief:
         if self._rng.random() < 0.5:
             self._trace.note("overran", what)
             self._spend(turns.name, self._rng.uniform(*OVERRUN_S))
+        elif self._doomed and self._rng.random() < 0.3:
+            self._trace.note("out_of_memory", what)
+            raise MemoryError
         else:
             self._trace.note("raised", what)
+            if self._doomed and self._rng.random() < 0.4:
+                self._failing = 3
             raise RuntimeError(f"simulated: {hook} raised")

@@ -61,6 +61,7 @@ class Call(Action):
 
 class Night(Options):
     short: bool = flag()
+    again: bool = flag()
 
 
 class Patrol(Game):
@@ -114,11 +115,7 @@ class Patrol(Game):
             self._light(match, guards)
         if match.options.short and match.room.finished == 0 and match.tick % 40 == 39:
             match.finish({"nights": match.room.nights})
-        elif match.room.finished and match.tick == match.room.finished + 8:
-            self._again(match)
-
-    def _again(self, match: Match) -> None:
-        if match.rng.random() < 0.7:
+        elif match.options.again and match.tick == match.room.finished + 8:
             match.restart()
 
     def _light(self, match: Match, guards: list[Guard]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
@@ -49,6 +50,9 @@ class Process:
         self.clocks = clocks
         self.turns = turns
         self.version = ""
+        # Told when it was killed.
+        self.died: Callable[[Process], None] | None = None
+        link.die = self.die
         self._context = context
         self._network = network
 
@@ -68,8 +72,8 @@ class Process:
         self._network.contexts[self.app.listener] = self._context
 
     async def run(self, work: Any) -> Any:
-        """Let the process do something, and wait for it from outside."""
-        return await asyncio.get_running_loop().create_task(work, context=self._context)
+        """Let the process do something, and wait for it from outside; `Killed` where it dies."""
+        return await self.turns.done(self.call(work))
 
     def call(self, work: Any) -> asyncio.Task[Any]:
         """Let the process do something beside the rest."""
@@ -84,11 +88,24 @@ class Process:
         self.clocks.spent_s += seconds
         self.turns.busy(seconds)
 
+    @property
+    def dead(self) -> bool:
+        """Whether it was killed."""
+        return self.turns.killed
+
     async def kill(self) -> None:
         """It does nothing any more, from one moment to the next, as after SIGKILL."""
+        self.die()
+
+    def die(self) -> None:
+        """As `kill`, also from within."""
+        if self.turns.killed:
+            return
         self.turns.kill()
         self.link.sever()
         self._network.cut(self.app.listener)
+        if self.died is not None:
+            self.died(self)
 
     async def drain(self, budget_s: float = 4) -> None:
         """It is told to end, as by SIGTERM."""

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Coroutine
+from contextvars import Context
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -19,16 +20,18 @@ from bench.recorder import Recorder
 from bots.bot import Bot
 from bots.clock import LoopClock
 from server.core.lifecycle import Event, State
+from server.core.lobby import RoomMeta
 from server.core.post import encode_move
 from server.loading import LoadedGame
+from server.store.base import Status
 from shared.errors import StoreError
 from shared.match import Match
 from shared.messages import Role
 from tests.simulation import inside, judgement
-from tests.simulation.controls import Control
-from tests.simulation.faults import Chances
+from tests.simulation.controls import NOTHING_BROKEN, Control
+from tests.simulation.faults import BrokenClient, Chances, Decider
 from tests.simulation.judgement import Wrong
-from tests.simulation.loop import virtually
+from tests.simulation.loop import Killed, virtually
 from tests.simulation.mischief import Mischief
 from tests.simulation.patrol import Dash, Fog, Patrol, rules
 from tests.simulation.process import Process
@@ -41,6 +44,8 @@ HEALED_S = {"stale copy": 10.0, "sees nothing": 15.0}
 HEALED_MOST_S = 45.0
 LOOK_S = 0.5
 SETTLE_S = 20.0
+# No call takes so many looks.
+ANSWERED_LOOKS = 8
 DIGEST_TICKS = 3
 # Three owners lost within five ticks put a room aside by design. In worlds that are not rough, a
 # process is left alone for so long after another one was lost, so that no room comes to that.
@@ -63,12 +68,18 @@ class Size:
     messages: float
     mischief: float
     rolls: bool = False
+    # Whether rooms may end of what happens to them: games fail for good, stores are damaged, what
+    # is outside of all processes closes rooms. `development` as with --dev.
+    doomed: bool = False
+    development: bool = False
 
 
 SIZES = (
     Size("alone", 1, 2, 8.0, ("patrol",), 0.3, 0.1, 0.01),
     Size("pair", 2, 3, 9.0, ("patrol", "dash"), 0.3, 0.2, 0.006),
     Size("three", 3, 4, 9.0, ("patrol",), 0.2, 0.2, 0.004),
+    Size("doomed", 2, 3, 9.0, ("patrol", "dash"), 0.1, 0.1, 0.02, doomed=True),
+    Size("develop", 2, 3, 9.0, ("patrol",), 0.1, 0.1, 0.02, doomed=True, development=True),
     Size("rolling", 2, 3, 9.0, ("patrol", "fog"), 0.2, 0.2, 0.004, rolls=True),
 )
 
@@ -90,22 +101,39 @@ class Outcome:
 class Simulation:
     """One seed's run, in a running loop of virtual time."""
 
-    def __init__(self, seed: int, *, control: Control | None = None, lines: bool = False) -> None:
-        control = control or Control("", "")
+    def __init__(
+        self,
+        seed: int,
+        *,
+        control: Control | None = None,
+        lines: bool = False,
+        size: Size | None = None,
+        decider: Decider | None = None,
+    ) -> None:
+        control = control or NOTHING_BROKEN
         self.seed = seed
-        self.size = SIZES[seed % len(SIZES)]
+        self.size = size or SIZES[seed % len(SIZES)]
         self.rng = Random(f"simulation {seed}")
         calm = self.rng.choice((0.0, 0.3, 1.0, 1.0))
-        self.chances = Chances(
-            Random(f"faults {seed}"), calls=self.size.calls * calm, messages=self.size.messages
+        chances = Chances(
+            Random(f"faults {seed}"),
+            calls=self.size.calls * calm,
+            messages=self.size.messages,
+            dooms=0.003 if self.size.doomed else 0.0,
         )
-        self.world = World(seed, archive=control.archive, decider=self.chances, lines=lines)
+        chances.rates.update(control.rates)
+        self.decider = decider or chances
+        self.world = World(seed, archive=control.archive, decider=self.decider, lines=lines)
         self.world.forgetful = control.forgetful
-        self.chances.rates.update(control.rates)
+        self.world.development = self.size.development
         self.world.game = "wanderer"
         self.trace = self.world.trace
         self.mischief = Mischief(
-            Random(f"mischief {seed}"), self.trace, self._spend, self.size.mischief
+            Random(f"mischief {seed}"),
+            self.trace,
+            self._spend,
+            self.size.mischief,
+            doomed=self.size.doomed,
         )
         self.processes: list[Process] = []
         self.wrong: list[Wrong] = []
@@ -126,7 +154,7 @@ class Simulation:
         LOG.addHandler(complaints)
         LOG.propagate = False
         try:
-            await self._troubled_times()
+            await self.happen()
             await self._mend()
             await self._judge()
             digest = self.trace.digest
@@ -146,17 +174,21 @@ class Simulation:
         )
 
     def blame(self, kind: str, what: str) -> None:
-        """Note something that must not be."""
+        """Note something that must not be; a doomed world's own bugs are to be."""
+        if self.size.doomed and "simulated" in what:
+            self.trace.log(f"{kind}: {what}")
+            return
         self.wrong.append(Wrong(kind, what))
         self.trace.log(f"WRONG {kind}: {what}")
 
     # What happens.
 
-    async def _troubled_times(self) -> None:
+    async def happen(self) -> None:
+        """What goes on, and goes wrong, until all is mended."""
         for _ in range(self.size.processes):
-            await self._start()
+            await self.start()
         for number in range(self.size.players):
-            self._join(f"player {number}", self.rng.choice(self.size.games))
+            self.join(f"player {number}", self.rng.choice(self.size.games))
         self._spawn(self._visits())
         end_s = self.world.now() + self.size.seconds
         await asyncio.sleep(1)
@@ -171,13 +203,15 @@ class Simulation:
             self._hang,
             self._cut,
             self._cut_all,
-            self._drain,
-            self._move,
+            self.drain,
+            self.move,
             self._drop,
             self._step_clock,
         ]
         if self.size.rolls:
             troubles += [self._roll, self._roll]
+        if self.size.doomed:
+            troubles += [self._decree, self._decree]
         trouble = rng.choice(troubles)
         whole = [process for process in self.processes if process.link.is_whole]
         if whole:
@@ -193,12 +227,17 @@ class Simulation:
     def _kill(self, process: Process) -> None:
         if self._rests(0):
             return
-        self.processes.remove(process)
-        self.trace.note("killed", process.name)
-        self._spawn(process.kill())
-        self._spawn(self._start_again())
+        process.die()
 
-    def _drain(self, process: Process) -> None:
+    def _died(self, process: Process) -> None:
+        """A process was killed, and its keeper starts another."""
+        self.trace.note("killed", process.name)
+        if process in self.processes:
+            self.processes.remove(process)
+            self._spawn(self._start_again())
+
+    def drain(self, process: Process) -> None:
+        """A process is told to end, and another is started."""
         self.processes.remove(process)
         self.trace.note("drained", process.name)
         self._spawn(self._leave(process))
@@ -210,7 +249,7 @@ class Simulation:
             self.version = 2
             self.trace.note("rolled", process.name)
         if process.version == "1":
-            self._drain(process)
+            self.drain(process)
 
     def _hang(self, process: Process) -> None:
         seconds = self.rng.choice((0.1, 0.4, 1.0, 3.0)) * self.rng.uniform(0.5, 1.5)
@@ -237,7 +276,8 @@ class Simulation:
             one.link.cut()
         self._spawn(self._mend_later(cut, seconds))
 
-    def _move(self, process: Process) -> None:
+    def move(self, process: Process) -> None:
+        """Its rooms are asked to go to another process."""
         for room in process.owns():
             self.trace.note("moved", f"{process.name} {room}")
             self.world.exchange.post(room, encode_move(None))
@@ -255,17 +295,36 @@ class Simulation:
         self.trace.note("clock_stepped", f"{process.name} {step_s:g}")
         process.clocks.offset_s += step_s
 
+    def _decree(self, process: Process) -> None:
+        """Somebody outside says what is to become of a room: an operator, or an older release."""
+        live = [room for room in inside.kept(self.world.store) if room.status == "live"]
+        if live:
+            room = self.rng.choice(live).room
+            status = self.rng.choice((Status.CLOSED, Status.QUARANTINED, Status.ASLEEP))
+            self.trace.note("decreed", f"{room} {status} beside {process.name}")
+            self._spawn(self._decreed(room, status))
+
+    async def _decreed(self, room: str, status: Status) -> None:
+        store = self.world.store
+        try:
+            loaded = await store.acquire(room, "an operator")
+            await store.set_status(room, loaded.epoch, status)
+            await store.release(room, loaded.epoch)
+        except StoreError:
+            return
+
     async def _visits(self) -> None:
         """Somebody comes, goes, and comes again to the room, which may sleep by then."""
         rng = self.rng
         options: dict[str, Any] = {"private": True, "short": rng.random() < 0.4, "bots": 1}
+        options["again"] = rng.random() < 0.5
         game = rng.choice(self.size.games)
-        visitor = self._join("visitor 0", game, options)
+        visitor = self.join("visitor 0", game, options)
         for number in range(1, 4):
             await asyncio.wait_for(visitor.arrived.wait(), None)
             await asyncio.sleep(rng.uniform(0.3, 1.5))
             room = visitor.room
-            watcher = self._join(f"watcher {number}", game, {"room": room}, Role.SPECTATOR)
+            watcher = self.join(f"watcher {number}", game, {"room": room}, Role.SPECTATOR)
             visitor.leave()
             await asyncio.sleep(rng.uniform(0.2, 1.0))
             watcher.leave()
@@ -273,11 +332,11 @@ class Simulation:
             if self._over or not room:
                 return
             self.trace.note("visited_again", room)
-            visitor = self._join(f"visitor {number}", game, {"room": room})
+            visitor = self.join(f"visitor {number}", game, {"room": room})
 
     # Its parts.
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
         """Start a process; one that cannot start ends, and its keeper starts another."""
         for _ in range(40):
             self._started += 1
@@ -286,26 +345,32 @@ class Simulation:
             version = str(self.version)
             try:
                 process = await self.world.join_in(name, self._games(version), offset_s=offset_s)
-            except StoreError:
+            except (StoreError, Killed, BrokenClient):
                 self.trace.note("failed_start", name)
                 await asyncio.sleep(0.3)
                 continue
             process.version = version
+            process.died = self._died
             self.processes.append(process)
             return
         self.blame("no start", "forty processes in a row could not start")
 
     async def _start_again(self) -> None:
         await asyncio.sleep(self.rng.uniform(0.1, 2))
-        await self._start()
+        await self.start()
 
     async def _leave(self, process: Process) -> None:
         try:
             await process.drain()
+        except Killed:
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the run looks for.
             self.blame("drain failed", f"{process.name}: {error!r}")
-        # What waits beside a room's ticks looks four times a second whether the room is there.
-        await asyncio.sleep(0.3)
+        # What was under way at the store ends with the store's answer.
+        for _ in range(ANSWERED_LOOKS):
+            if not process.turns.unfinished():
+                break
+            await asyncio.sleep(LOOK_S)
         self.wrong += judgement.of_the_end(process)
 
     async def _mend_later(self, processes: list[Process], after_s: float) -> None:
@@ -314,13 +379,14 @@ class Simulation:
             if not process.turns.killed:
                 process.link.mend()
 
-    def _join(
+    def join(
         self,
         name: str,
         game: str,
         options: dict[str, Any] | None = None,
         role: Role = Role.PLAYER,
     ) -> Bot:
+        """A player or a spectator comes."""
         bot = self.world.player(name, game, options or {}, role=role)
         self.recorders.append(Recorder(bot, LoopClock(), digest_ticks=DIGEST_TICKS))
         return bot
@@ -339,7 +405,8 @@ class Simulation:
                 process.spend(seconds)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._later.append(asyncio.get_running_loop().create_task(work))
+        # Also where a process's own turn is what makes it necessary.
+        self._later.append(asyncio.get_running_loop().create_task(work, context=Context()))
 
     def _raised(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
         del loop
@@ -349,14 +416,16 @@ class Simulation:
 
     async def _mend(self) -> None:
         """Nothing goes wrong any more; wait until all is well, or for too long."""
-        self.chances.on = self.mischief.on = False
+        self.decider.on = self.mischief.on = False
         self._over = True
         for process in self.processes:
             process.link.mend()
         for work in list(self._later):
             await work
-        for process in [one for one in self.processes if one.version != str(self.version)]:
-            self._drain(process)
+        for process in list(self.processes):
+            # In development a room that stands still goes on once its author saves the game.
+            if self.size.development or process.version != str(self.version):
+                self.drain(process)
         for work in list(self._later):
             await work
         began_s = self.world.now()
@@ -377,7 +446,7 @@ class Simulation:
         before = {room.room: room.tick for room in inside.kept(store)}
         seen = {bot: _tick(bot) for bot in self.world.bots if bot.seated}
         await asyncio.sleep(LOOK_S)
-        ill = judgement.of_the_owners(store, self.processes, rough=self.rough)
+        ill = judgement.of_the_owners(store, self.processes, rough=self.rough or self.size.doomed)
         ill += judgement.of_the_ticks(store, before, LOOK_S, self._quiet_games())
         ill += judgement.of_the_copies(store, self.processes)
         for bot in self.world.bots:
@@ -398,10 +467,17 @@ class Simulation:
         for recorder in self.recorders:
             if not _left(recorder.bot):
                 recorder.finish()
-            kind = KINDS[recorder.bot.session._join.game]
-            if judgement.ended_fairly(recorder.witness.end, kind, rough=self.rough):
-                recorder.witness.end, recorder.witness.counts = "", None
         store, games = self.world.store, self._quiet_games()
+        metas = {room.room: RoomMeta.decode(room.meta) for room in inside.kept(store)}
+        for witness in [recorder.witness for recorder in self.recorders]:
+            meta = metas.get(witness.room)
+            if meta is None:
+                continue
+            ends = bool(meta.options_of(games[meta.game]).to_wire()[0])
+            kind = KINDS[meta.game]
+            fair = judgement.ended_fairly(witness.end, kind, ends=ends, rough=self.rough)
+            if fair or (self.size.doomed and witness.end):
+                witness.end, witness.counts = "", None
         found = judgement.histories(store.written, inside.kept(store), games, self.recorders)
         nonces: dict[str, list[str]] = {}
         for room, history in found.items():
@@ -410,7 +486,9 @@ class Simulation:
             except StoreError as error:
                 self.blame("unreadable", f"room {room}: {error}")
             self.wrong += judgement.of_the_journal(history)
-        self.wrong += judgement.of_the_seats(nonces)
+        going_on = {room.room for room in inside.kept(store) if room.status in ("live", "asleep")}
+        seats = {room: seated for room, seated in nonces.items() if room in going_on}
+        self.wrong += judgement.of_the_seats(seats)
         self.wrong += judgement.of_the_followers(self.processes)
         for one in self.wrong:
             self.trace.log(str(one))
@@ -462,4 +540,5 @@ def simulate(seed: int, *, control: Control | None = None, lines: bool = False) 
     async def scenario() -> Outcome:
         return await Simulation(seed, control=control, lines=lines).run()
 
-    return virtually(scenario())
+    with (control or NOTHING_BROKEN).broken():
+        return virtually(scenario())

@@ -87,6 +87,7 @@ class World:
         self.bots: list[Bot] = []
         # For a control: clients that send each input once.
         self.forgetful = False
+        self.development = False
         self.playing: list[asyncio.Task[object]] = []
 
     async def join_in(
@@ -94,7 +95,7 @@ class World:
     ) -> Process:
         """One more server over the same store, behind the balancer; its wall clock is off.
 
-        A StoreError, where it could not start, passes.
+        What it could not start for passes.
         """
         turns, context = own_turns(owner)
         rng = Random(f"{self.seed} link {owner}")
@@ -108,7 +109,7 @@ class World:
         process = Process(app, link, self.network, turns, context, clocks)
         try:
             await process.start()
-        except StoreError:
+        except Exception:
             # A process that cannot start ends.
             await process.kill()
             raise
@@ -132,7 +133,12 @@ class World:
         games: Sequence[LoadedGame],
     ) -> App:
         loaded = list(games) or [load_game(self.game, self.game)]
-        config = Config(games=tuple(one.spec for one in loaded), store="memory:", digest_ticks=10)
+        config = Config(
+            games=tuple(one.spec for one in loaded),
+            store="memory:",
+            digest_ticks=10,
+            dev=self.development,
+        )
         chance = seeded_chance(f"{self.seed} {owner}")
         return App(
             config,
