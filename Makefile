@@ -27,7 +27,7 @@ HAVE_NODE := $(shell test "$$(echo "$(NODE_VERSION)" | sed 's/^v//; s/[.].*//')"
 NO_NODE := $(if $(NODE_VERSION),Node $(NODE_VERSION) is older than 20,there is no Node on the PATH)
 CLIENT_SOURCES := $(shell find client games -name '*.js' 2>/dev/null | sort)
 
-.PHONY: help run test test-ten lint fmt swarm cluster chaos bench bench-failover venv lock clean
+.PHONY: help run test test-ten lint fmt swarm cluster chaos sim sim-each mutations bench bench-failover venv lock clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -96,6 +96,16 @@ DURATION ?= 120
 SEED ?= 1
 chaos: $(STAMP)  ## Kill, stop and drain servers and their store under a hundred bots (DURATION=, SEED=, ARGS=).
 	$(BIN)/python -m bench.chaos --seconds $(DURATION) --seed $(SEED) $(ARGS)
+
+SEEDS ?= 2000
+sim: $(STAMP)  ## Whole servers under one seed each, every call failing now and then (SEEDS=, ARGS=).
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+sim-each: $(STAMP)  ## Fail each call once in each way, and stop the process at each call once (ARGS=).
+	$(BIN)/python -m tests.simulation --each $(ARGS)
+
+mutations: $(STAMP)  ## Break protocol code in one place at a time; a test must notice each (ARGS=).
+	$(BIN)/python -m tests.faults $(ARGS)
 
 bench-failover: $(STAMP)  ## What dying and moving processes cost players; about an hour (ARGS="--kills 20 kills").
 	$(BIN)/python -m bench.failover $(ARGS)
