@@ -33,6 +33,7 @@ from bench.deltas import arena_cost, delta_bytes
 from bench.feel import feel
 from bench.push import push
 from bench.quiet import quiet
+from bench.quiet_inside import inside
 from bench.sleepers import sleepers
 from bench.slow import slow_reader
 
@@ -67,8 +68,10 @@ def main() -> None:
         "slow": slow_reader,
         "push": lambda: push(seconds=options.seconds, runs=options.runs),
         "neighbours": neighbours.neighbours,
-        "quiet": lambda: quiet(
-            IDLE_PLAYERS, options.rooms, options.seconds, options.before, options.runs
+        "quiet": lambda: (
+            inside(IDLE_PLAYERS, options.rooms, options.seconds)
+            if options.inside
+            else quiet(IDLE_PLAYERS, options.rooms, options.seconds, options.before, options.runs)
         ),
         "sleepers": lambda: sleepers(
             options.sleeping, options.closed, options.seconds, options.runs
@@ -122,6 +125,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sleeping", type=int, default=10_000, help="rooms asleep of sleepers")
     parser.add_argument("--closed", type=int, default=100_000, help="rooms closed of sleepers")
     parser.add_argument("--before", metavar="COMMIT", help="what quiet is measured beside")
+    parser.add_argument("--inside", action="store_true", help="quiet by room tick, in this process")
     return parser.parse_args()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from .chunks import Rows, by_mask
 from .entities import Entity, Event, Player, Room
@@ -44,8 +44,7 @@ class Chunks:
 NOTHING = Chunks()
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One tick's delta: for everyone, for each owner, for the server alone; and its refusals.
 
     `written` names rules and fields where the rows before had others; then the delta is whole.
@@ -270,24 +269,41 @@ class Match:
         if self.origin.stale:
             for table in self.tables:
                 table.rewrite()
-        lifetime = self.game.event_lifetime_ticks
+        free = MATCH_ROWS_MAX
+        for table in self.tables:
+            free -= len(table.rows)
+        self._free_rows = free
         for table in self._events:
-            for row in list(table.rows.values()):
-                if cast(Event, row).born + lifetime > self.tick:
-                    break
-                table.remove(row)
-        self._free_rows = MATCH_ROWS_MAX - sum(len(table.rows) for table in self.tables)
-        self.spawns_left = min(SPAWNS_BURST, self.spawns_left + SPAWNS_PER_S * self.dt)
+            if table.rows:
+                self._free_rows += self._end_events(table)
+        if self.spawns_left < SPAWNS_BURST:
+            self.spawns_left = min(SPAWNS_BURST, self.spawns_left + SPAWNS_PER_S * self.dt)
+
+    def _end_events(self, table: Table) -> int:
+        """Despawn the events whose time is over; how many."""
+        lifetime, ended = self.game.event_lifetime_ticks, 0
+        for row in list(table.rows.values()):
+            if cast(Event, row).born + lifetime > self.tick:
+                break
+            table.remove(row)
+            ended += 1
+        return ended
 
     def commit(self, refusals: list[Refusal] | None = None) -> Commit:
         """Round and encode what the tick changed; its delta. GameError names what does not fit."""
         self._close_rows()
         refusals = refusals or []
+        touched = [table for table in self.tables if table.dirty or table.fresh or table.gone]
+        if not (touched or refusals or self.origin.stale):
+            self.history.note(self.tick, [], refusals, shown=False)
+            if self._past is not None:
+                self._past.note(self.tick, [])
+            return Commit(self.tick, NOTHING, {}, NOTHING)
         public: list[bytes] = []
         server: list[bytes] = []
         owners: dict[int, list[bytes]] = {}
         changes: list[Change] = []
-        for table in self.tables:
+        for table in touched:
             change = table.commit()
             if change is None:
                 continue

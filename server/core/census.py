@@ -12,9 +12,13 @@ def census_of(match: Match, spectators: int, tick_s: float, load: float = 0.0) -
     """A committed match in numbers, by counting every player."""
     if not match.tick:
         return Census()
+    return Census(match.tick, *people(match), spectators, match.room.finished > 0, tick_s, load)
+
+
+def people(match: Match) -> tuple[int, int]:
+    """How many seats are people's, and how many brains'."""
     bots = sum(1 for player in match.players if player.bot)
-    people = len(match.players) - bots
-    return Census(match.tick, people, bots, spectators, match.room.finished > 0, tick_s, load)
+    return len(match.players) - bots, bots
 
 
 def diverges(starts: Sequence[tuple[int, int]], epoch: int, held: int) -> bool:

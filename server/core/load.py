@@ -21,6 +21,9 @@ class Part(StrEnum):
     VIEWS = "views and sending"
 
 
+PARTS = tuple(Part)
+
+
 class Load:
     """The time a room's ticks take, as a share of the time between them; 1 is all of it."""
 
@@ -28,6 +31,8 @@ class Load:
         self.ticks = 0
         self._period_s = 1 / tick_rate
         self._weight = 1 / max(4.0, AVERAGED_S * tick_rate)
+        self.share = 0.0
+        """The load of a room that is stepped at its rate."""
         self._now_s = dict.fromkeys(Part, 0.0)
         self._average_s = dict.fromkeys(Part, 0.0)
 
@@ -39,14 +44,13 @@ class Load:
         """The tick is over, which is the first in so many tick periods."""
         self.ticks += 1
         weight = min(1.0, self._weight * periods)
-        for part, seconds in self._now_s.items():
-            self._average_s[part] += (seconds - self._average_s[part]) * weight
-            self._now_s[part] = 0.0
-
-    @property
-    def share(self) -> float:
-        """The load of a room that is stepped at its rate."""
-        return sum(self._average_s.values()) / self._period_s
+        now_s, average_s, sum_s = self._now_s, self._average_s, 0.0
+        for part in PARTS:
+            before_s = average_s[part]
+            average_s[part] = after_s = before_s + (now_s[part] - before_s) * weight
+            now_s[part] = 0.0
+            sum_s += after_s
+        self.share = sum_s / self._period_s
 
     def told(self) -> str:
         """The load and what it is made of, the dearest part first."""

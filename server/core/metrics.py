@@ -56,12 +56,16 @@ class Metrics:
         """Add to a counter."""
         self.counters[name] = self.counters.get(name, 0) + by
 
-    def observe(self, name: str, seconds: float) -> None:
-        """Add one duration to a histogram."""
+    def histogram(self, name: str) -> Histogram:
+        """One histogram, for who observes often."""
         histogram = self.histograms.get(name)
         if histogram is None:
             histogram = self.histograms[name] = Histogram()
-        histogram.observe(seconds)
+        return histogram
+
+    def observe(self, name: str, seconds: float) -> None:
+        """Add one duration to a histogram."""
+        self.histogram(name).observe(seconds)
 
     def render(self, gauges: Mapping[str, float]) -> str:
         """The exposition text; `gauges` are numbers read at this moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.errors import CloseCode
 from shared.game import Game
@@ -118,8 +118,7 @@ class Watch:
     suspicion: Suspicion = field(default_factory=Unsuspecting)
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """A tick to be seen from now on, and whose joins it settled.
 
     It is committed, unless the room may run ahead of its journal: `committed` (None: this tick) is

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from shared.entities import Player
 from shared.errors import GameError, Refused
@@ -34,8 +33,7 @@ ROUNDING_S = 1e-6
 """Sums of floats miss a limit of whole ticks by less than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a tick did: its delta, the seats taken or refused (by nonce), the players who left."""
 
     commit: Commit
@@ -74,6 +72,13 @@ class Room:
         self._taken = TickInputs()
         self._capacity = Capacity()
         self._neutral = match.game.input()
+        self._no_inputs = Inputs(self._neutral, {})
+        # The last tick changed nothing and left no grace running, so that one in which the same
+        # people are there and nobody asks for anything has nothing to do but the game's step.
+        self._calm = False
+        self._calm_with: tuple[set[int], int] = (set(), 0)
+        # An inbox may have something for the next tick.
+        self._asked = True
         self._bots_refused: tuple[float, int] | None = None
         self._bots_most: float = math.inf
         # The last match whose result is journaled.
@@ -102,6 +107,11 @@ class Room:
     def awaited(self) -> bool:
         """Whether a player waits for a seat."""
         return bool(self._joining)
+
+    @property
+    def may_end(self) -> bool:
+        """Whether nobody is there, or the match has a result."""
+        return self._empty_since_s is not None or self._finished_since_s is not None
 
     @property
     def empty_for_s(self) -> float | None:
@@ -140,6 +150,7 @@ class Room:
         inbox = self._inbox(player)
         if inbox is not None:
             inbox.put(items)
+            self._asked = True
 
     def resume(self, player: int, connection: int, first_seq: int) -> None:
         """A session goes on on this connection (0: it stays), with no input before `first_seq`."""
@@ -165,6 +176,7 @@ class Room:
         for inbox in self._inboxes.values():
             inbox.let_go()
         self._index_seats()
+        self._calm = False
 
     def put_back(self) -> None:
         """Let the next tick take in what the last one did, which never was; `recover` first."""
@@ -178,6 +190,7 @@ class Room:
             inbox = self._inboxes.get(player)
             if inbox is not None:
                 inbox.put_back(items)
+                self._asked = True
 
     def step(self, now_s: float | None = None) -> Step:
         """Advance exactly one tick; `now_s` is the host's monotonic time.
@@ -185,28 +198,37 @@ class Room:
         Without it, ticks take the time they should. HookFailed if the game raises, OutOfMemory if
         there is none left; `recover` first before the room is stepped again.
         """
-        self._taken = taken = TickInputs(self._joining, self._leaving, self._resumed)
-        self._joining, self._leaving, self._resumed = {}, set(), {}
+        if self._joining or self._leaving or self._resumed or self.bots or self.bots_seated:
+            self._calm = False
+        if not (self._calm and self._taken.empty):
+            self._taken = TickInputs(self._joining, self._leaving, self._resumed)
+            self._joining, self._leaving, self._resumed = {}, set(), {}
         seated: dict[bytes, int] = {}
         refused: dict[bytes, JoinRefusal] = {}
         refusals: list[Refusal] = []
-        match, game = self.match, self.game
+        match, taken = self.match, self._taken
         self._grow_older(now_s)
         self._begin()
-        overdue = self._presence()
-        self._connections(taken.resumed)
-        self._leaves(taken.leaves | overdue)
-        for request in taken.joins.values():
-            self._seat(request, seated, refused)
+        if not (self._calm and self._calm_with == (self.present, self.spectators)):
+            self._calm = False
+            overdue = self._presence()
+            self._connections(taken.resumed)
+            self._leaves(taken.leaves | overdue)
+            for request in taken.joins.values():
+                self._seat(request, seated, refused)
         if self.bots or self.bots_seated:
             self._fill_with_bots()
-        inputs = self._inputs(taken, refusals)
-        self._call("step", game.step, match, Inputs(self._neutral, inputs))
+        inputs = self._no_inputs
+        if self._asked or not self._calm:
+            self._asked = False
+            inputs = Inputs(self._neutral, self._inputs(taken, refusals))
+        self._call("step", match.game.step, match, inputs)
         return self._finish(seated, refused, refusals)
 
     def step_without(self, reason: str) -> Step:
         """The tick again without its inputs and joins, which are refused with the reason."""
         taken = self._taken
+        self._calm = False
         reason = cut(reason)
         refusals = list(taken.skipped)
         self._begin()
@@ -250,6 +272,9 @@ class Room:
     ) -> Step:
         try:
             commit = self.match.commit(refusals)
+            quiet = commit.empty
+            if quiet and self._calm:
+                return Step(commit, seated, refused, (), None)
             self._capacity.check(self.match, commit)
             if not self.match.tables[ROOM_TABLE].rows:
                 raise GameError("the room's own row was despawned; the match cannot do without")
@@ -263,7 +288,11 @@ class Room:
         elif room.match_number != self._last_result:
             self._last_result, self._finished_since_s = room.match_number, self.age_s
             result = room.result.encode()
-        return Step(commit, seated, refused, self._left(), result)
+        left = self._left()
+        self._calm = quiet and not self._absent_since_s
+        if self._calm:
+            self._calm_with = set(self.present), self.spectators
+        return Step(commit, seated, refused, left, result)
 
     def _left(self) -> tuple[int, ...]:
         """Players who are gone since the last tick, also those whose row the game despawned."""
@@ -456,6 +485,7 @@ class Room:
                 inbox = self._inboxes[number] = Inbox(player.input_seq)
             if inbox.idle:
                 continue
+            self._asked = True
             sample: Input | None = None
             taken, skipped = inbox.take(backlog, rate, most)
             if taken:

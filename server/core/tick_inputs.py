@@ -24,6 +24,11 @@ class TickInputs:
     originals: dict[int, list[Item]] = field(default_factory=dict[int, list[Item]])
     skipped: list[Refusal] = field(default_factory=list[Refusal])
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was taken in."""
+        return not (self.joins or self.leaves or self.resumed or self.items)
+
     def note(self, player: int, taken: list[Item], skipped: list[Item]) -> None:
         """These items of a player were taken for the tick, the inputs of some skipped."""
         self.items[player] = taken

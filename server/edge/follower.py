@@ -54,7 +54,8 @@ class RoomFollower:
         self.port = port
         self._metrics = metrics
         self._log = log
-        self._digest_ticks = digest_ticks
+        rate = port.game.tick_rate
+        self._digest_ticks = min(digest_ticks, max(1, int(DIGEST_S_MAX * rate)))
         # The newest span of ticks that a digest went out for; None before the first was asked for.
         self._digest: int | None = None
         self._idle = idle
@@ -157,12 +158,14 @@ class RoomFollower:
         commit = publication.commit
         tick, empty = commit.tick, commit.empty
         self._committed = publication.committed_tick
-        self._settle(publication)
+        if publication.seated or publication.refused:
+            self._settle(publication)
         if self._arrivals:
             for arrival in self._take_arrivals():
                 if not self._is_early(arrival, tick):
                     self._admit(arrival, tick)
-        self._dismiss(publication.left)
+        if publication.left:
+            self._dismiss(publication.left)
         if not empty:
             self._move_out()
         if self._moved:
@@ -176,10 +179,9 @@ class RoomFollower:
 
     def _digest_is_due(self, tick: int) -> bool:
         """Whether a digest goes with this sending tick's frames; asked once for each."""
-        if not self._digest_ticks:
+        every = self._digest_ticks
+        if not every:
             return False
-        rate = self.port.game.tick_rate
-        every = min(self._digest_ticks, max(1, int(DIGEST_S_MAX * rate)))
         before = (tick - 1) // every if self._digest is None else self._digest
         self._digest = tick // every
         return before != self._digest
@@ -331,12 +333,14 @@ class RoomFollower:
         game, match = self.port.game, self.port.match
         every, changed = game.send_every, match.history.changed(tick)
         quiet = max(every, int(self._quiet_s * game.tick_rate))
+        # Those whose frames are due soon get them with the first of them: one tick for all.
+        apart = quiet if tick < self._next_due else quiet // 2
         rows = match.tables[PLAYER_TABLE].rows
         batch = _Batch(Fanout(match, publication.commit, publication.committed), tick, digest)
         later: list[tuple[Talker, ServerSession]] = []
         for talker, session in list(self._sessions.items()):
             base = session.base
-            if base > changed and tick - base < quiet and not digest:
+            if base > changed and tick - base < apart and not digest:
                 row: Any = rows.get(session.player)
                 if row is None or row.input_seq == session.ack:
                     continue

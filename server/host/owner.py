@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from server.core.census import census_of, diverges
+from server.core.census import diverges, people
 from server.core.hooks import explain, place_in
 from server.core.inbox import Item
 from server.core.journal import encode_record
@@ -63,9 +63,27 @@ class RoomOwner:
         # The ticks in which the game raised, the newest last.
         self._failed: deque[int] = deque(maxlen=FAILED_TICKS_MAX)
         self._tick_s = 0.0
+        # What the census counts of the rows, as of the tick that was shown last.
+        self._shown = room.match.tick
+        self._finished = self.finished
+        self._people, self._brains = people(room.match)
         self.load = Load(room.game.tick_rate)
-        # A room taken up from the store has people in it before its first tick here.
-        self.census = census_of(room.match, room.spectators, 0.0)
+        self._tick_seconds = context.metrics.histogram("tick_seconds")
+
+    @property
+    def census(self) -> Census:
+        """The room in numbers, as of the tick that was shown last."""
+        if not self._shown:
+            return Census()
+        return Census(
+            self._shown,
+            self._people,
+            self._brains,
+            self._room.spectators,
+            self._finished,
+            self._tick_s,
+            self.load.share,
+        )
 
     @property
     def match(self) -> Match:
@@ -126,6 +144,11 @@ class RoomOwner:
     def may_run_ahead(self) -> bool:
         """Whether its next tick may be seen before it is committed."""
         return len(self._unanswered) < self.game.journal_lag_ticks_max
+
+    @property
+    def may_end(self) -> bool:
+        """Whether it may have `expired`."""
+        return self._room.may_end
 
     def expired(self, *, pinned: bool) -> Expiry | None:
         """Why the room ends of itself after its last tick; one that is pinned, not by emptiness."""
@@ -223,6 +246,10 @@ class RoomOwner:
         step, self._step = self._step, None
         assert step is not None
         committed = None if not self._unanswered else self._committed
+        self._shown = step.commit.tick
+        if step.seated or step.left or not step.commit.empty:
+            self._finished = self.finished
+            self._people, self._brains = people(self.match)
         error = self._bots.see(self.match, step.commit)
         if error is None:
             self._views_failed = 0
@@ -232,36 +259,20 @@ class RoomOwner:
             if self._views_failed >= VIEWS_FAILED_MAX:
                 reason = f"the game failed: {explain(error, self.game)}"
                 self.broken_view = (reason, place_in(self.game, error))
-        self._count(step)
         return Publication(step.commit, step.seated, step.refused, step.left, committed)
 
     def _stepped(self, step: Step, began: float) -> Append:
         self._step = step
         clock = self._context.clock
+        commit = step.commit
         stepped = clock.stopwatch_s()
-        record = encode_record(step.commit, step.refused)
+        record = encode_record(commit, step.refused)
         encoded = clock.stopwatch_s()
         self.load.spent(Part.STEP, stepped - began)
         self.load.spent(Part.RECORD, encoded - stepped)
         self._whole = True
-        self._unanswered.append(step.commit.tick)
+        self._unanswered.append(commit.tick)
         self._tick_s = encoded - began
-        self._context.metrics.observe("tick_seconds", self._tick_s)
+        self._tick_seconds.observe(self._tick_s)
         number = self.match.room.match_number if step.result is not None else 0
-        return Append(self.id, self.epoch, step.commit.tick, record, step.result, number)
-
-    def _count(self, step: Step) -> None:
-        census, room, tick = self.census, self._room, step.commit.tick
-        if step.seated or step.left or census.tick == 0 or room.bots_seated != census.bots:
-            self.census = census_of(self.match, room.spectators, self._tick_s, self.load.share)
-            return
-        finished = self.match.room.finished > 0
-        self.census = Census(
-            tick,
-            census.players,
-            census.bots,
-            room.spectators,
-            finished,
-            self._tick_s,
-            self.load.share,
-        )
+        return Append(self.id, self._room.epoch, commit.tick, record, step.result, number)

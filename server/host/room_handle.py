@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any, ClassVar, Protocol
 
@@ -552,12 +551,12 @@ class RoomHandle:
             self._failed_elsewhere(*owner.broken_view)
         if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
             self.on(Event.CHECKPOINT_DUE)
-        if self.life.steps and (why := owner.expired(pinned=self.pinned)) is not None:
+        if owner.may_end and self.life.steps and (why := owner.expired(pinned=self.pinned)):
             self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
 
     def _weigh(self, owner: RoomOwner) -> None:
         """Slow a room down that takes more of the loop than those beside it can spare."""
-        if not self.life.steps or (self._pace.stretch == 1 and owner.load.share < self._spared):
+        if (owner.load.share < self._spared and self._pace.stretch == 1) or not self.life.steps:
             return
         if self._pace.weigh(owner.load, neighbours=self._keeper.has_neighbours(self)):
             state = self.life.state
@@ -737,8 +736,8 @@ class RoomHandle:
             self.outbox.refused(nonce)
         if self.outbox.open:
             seated = self.outbox.settle(self.match) | publication.seated
-            publication = replace(publication, seated=seated)
-        if self.owned is not None:
+            publication = publication._replace(seated=seated)
+        if (publication.seated or publication.refused) and self.owned is not None:
             self.seated += [*publication.seated, *publication.refused]
         if self.status is not Status.LIVE and self._follower is not None:
             self._show_status()

@@ -54,13 +54,18 @@ class SeatBots:
         self._seats: dict[int, _Seat] = {}
         self._faulty = False
         self._blind = False
+        # Nobody here is a brain; it stays so while no row changes.
+        self._none = False
 
     def see(self, match: Match, commit: Commit) -> Exception | None:
         """Take in a committed tick, as frames; what the game's `visible` raised, if it did.
 
         A brain that it raised for sees nothing of the tick; the others do.
         """
+        if self._none and commit.empty:
+            return None
         bots = [player.id for player in match.players if player.bot]
+        self._none = not bots
         if not bots:
             self._seats.clear()
             self._brains.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from copy import deepcopy
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -313,7 +312,7 @@ def test_players_of_before_a_column_of_ours_keep_what_else_they_had() -> None:
     for index, gone, *groups in opened(step.commit.server):
         without = [[g[0] & ~(1 << bit), *g[1:-1]] for g in groups]
         hidden.append(pack_chunk(index, list(gone), without if index == 1 else groups))
-    commit = replace(step.commit, server=Chunks.of(hidden), written=before)
+    commit = step.commit._replace(server=Chunks.of(hidden), written=before)
     match = read(Tanks(), [encode_record(commit)])
     assert match.origin.stale
     assert whole(match) == whole(old.match)
@@ -325,7 +324,7 @@ def test_fields_of_a_kind_that_is_not_known_yet_are_left_alone() -> None:
     step = Room("tankstanks", Match(Tanks(), Options(), 1), 1).step()
     written: list[Any] = deepcopy(step.commit.written or [])
     written[1][0][2][2][0][2] = 99
-    record = encode_record(replace(step.commit, written=written))
+    record = encode_record(step.commit._replace(written=written))
     with pytest.raises(LeftAlone, match="tick 1 was written with fields that have no place: not a"):
         read(Tanks(), [record])
 
