@@ -45,6 +45,8 @@ class RoomOwner:
     ) -> None:
         self.id = room.id
         self.game: Game = room.game
+        self.runs_ahead = room.game.journal_lag_ticks_max > 0
+        """Whether its ticks may be seen before they are committed."""
         self.starts = [*starts, (room.epoch, room.match.tick + 1)]
         # Why `visible` fails for brains again and again, and where in the game's files.
         self.broken_view: tuple[str, str] | None = None
@@ -134,11 +136,6 @@ class RoomOwner:
     def awaited(self) -> bool:
         """Whether a player waits for a seat."""
         return self._room.awaited
-
-    @property
-    def runs_ahead(self) -> bool:
-        """Whether its ticks may be seen before they are committed."""
-        return self.game.journal_lag_ticks_max > 0
 
     @property
     def may_run_ahead(self) -> bool:
@@ -245,7 +242,7 @@ class RoomOwner:
         """What the tick that was stepped lets be seen; the brains in its seats see it first."""
         step, self._step = self._step, None
         assert step is not None
-        committed = None if not self._unanswered else self._committed
+        committed = self._committed if self._unanswered else None
         self._shown = step.commit.tick
         if step.seated or step.left or not step.commit.empty:
             self._finished = self.finished

@@ -484,12 +484,13 @@ class RoomHandle:
             self._context.metrics.count("ticks_held_total")
             self._show_status()
             return
-        self._try_tick(owner.step)
+        self._try_tick(owner, owner.step)
 
     def _step_without(self, about: object) -> None:
-        self._try_tick(lambda: self.must_own().step_without(self._raised))
+        owner = self.must_own()
+        self._try_tick(owner, lambda: owner.step_without(self._raised))
 
-    def _try_tick(self, step: Callable[[], Append]) -> None:
+    def _try_tick(self, owner: RoomOwner, step: Callable[[], Append]) -> None:
         try:
             self._append = step()
         except HookFailed as failure:
@@ -501,9 +502,9 @@ class RoomHandle:
             return
         if self.life.state is State.RETRYING:
             self.on(Event.RETRIED)
-        if self.must_own().runs_ahead:
+        if owner.runs_ahead:
             self._context.metrics.count("ticks_ahead_total")
-            self._show_tick()
+            self._show_tick(owner)
 
     def _game_raised(self, failure: HookFailed) -> None:
         self._context.metrics.count("game_errors_total")
@@ -530,14 +531,15 @@ class RoomHandle:
             self.tell(NewEpoch(owner.epoch, owner.committed, ""))
 
     def _publish(self, about: object) -> None:
-        if self.must_own().runs_ahead:
+        owner = self.must_own()
+        if owner.runs_ahead:
             self._show_status()
         else:
-            self._show_tick()
+            self._show_tick(owner)
 
-    def _show_tick(self) -> None:
+    def _show_tick(self, owner: RoomOwner) -> None:
         """Let the tick that was stepped be seen, and see what becomes of the room after it."""
-        owner, clock, metrics = self.must_own(), self._context.clock, self._context.metrics
+        clock, metrics = self._context.clock, self._context.metrics
         began = clock.stopwatch_s()
         publication = owner.publication()
         self.published(publication)
@@ -549,7 +551,7 @@ class RoomHandle:
         self._weigh(owner)
         if owner.broken_view is not None and self._context.development:
             self._failed_elsewhere(*owner.broken_view)
-        if self.owned is owner and self.store.is_checkpoint_due(publication.commit.tick):
+        if self.store.is_checkpoint_due(publication.commit.tick) and self.owned is owner:
             self.on(Event.CHECKPOINT_DUE)
         if owner.may_end and self.life.steps and (why := owner.expired(pinned=self.pinned)):
             self.on(Event.EMPTY if why is Expiry.EMPTY else Event.FINISHED)
@@ -739,7 +741,7 @@ class RoomHandle:
             publication = publication._replace(seated=seated)
         if (publication.seated or publication.refused) and self.owned is not None:
             self.seated += [*publication.seated, *publication.refused]
-        if self.status is not Status.LIVE and self._follower is not None:
+        if self._shown is not Status.LIVE and self._follower is not None:
             self._show_status()
         for edge in list(self._edges):
             edge.published(publication)

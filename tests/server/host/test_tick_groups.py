@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
+from server.host import tick_group
 from server.host.room_handle import RoomHandle
 from server.host.tick_group import GROUPS_PER_RATE, NEAR_PERIODS
 from tests.server.host.rig import Rig, Watcher
@@ -82,7 +84,38 @@ def test_a_room_whose_next_tick_is_near_a_phases_joins_it(share: float) -> None:
     virtually(scenario())
 
 
-def test_when_there_are_enough_phases_the_nearest_is_taken() -> None:
+def test_rooms_that_take_little_share_a_group_until_they_take_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        rig = await Rig().start()
+        rooms, watchers = zip(
+            *[await rig.room(str(n), private=True) for n in range(4)], strict=True
+        )
+        await rig.seconds(2)
+        [[alone]] = rig.host.groups.by_kind.values()
+        assert alone.rooms == [*rooms]
+        monkeypatch.setattr(tick_group, "SPREAD_LOAD", 0.0)
+        await rig.seconds(2)
+        assert [group.rooms for group in rig.host.groups.by_kind[20, ""]] == [
+            [rooms[0], rooms[2]],
+            [rooms[1], rooms[3]],
+        ]
+        assert off(watchers[0].times[-1], watchers[1].times[-1]) == PERIOD_S / 2
+        for watcher in watchers:
+            assert watcher.ticks == list(range(watcher.ticks[0], watcher.ticks[-1] + 1))
+            apart = {round(b - a, 6) for a, b in pairwise(watcher.times)}
+            assert apart <= {PERIOD_S, PERIOD_S / 2}, "nobody waited for longer than a tick"
+        await rig.stop()
+
+    virtually(scenario())
+
+
+def test_when_there_are_enough_phases_the_nearest_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tick_group, "SPREAD_LOAD", 0.0)
+
     async def scenario() -> None:
         rig = await Rig().start()
         (room, _), (other, _) = await rig.room("Ada"), await rig.room("Bob", private=True)
