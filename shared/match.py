@@ -20,7 +20,7 @@ from .origin import Origin
 from .past import Moment, Past
 from .result import result_text
 from .rounding import RoundingWatch
-from .tables import HIDDEN, ONLY_IN_HOOKS, OWNED, PUBLIC, Change, Table
+from .tables import HIDDEN, ONLY_IN_HOOKS, OWNED, PUBLIC, Change, Table, refuse
 
 E = TypeVar("E", bound=Entity)
 
@@ -250,12 +250,12 @@ class Match:
         """
         self._open = True
         for table in self.tables:
-            table.open()
+            table.writes.append = table.writes.opened
 
     def _close_rows(self) -> None:
         self._open = False
         for table in self.tables:
-            table.close()
+            table.writes.append = refuse
 
     def _check_open(self) -> None:
         if not self._open:

@@ -41,17 +41,19 @@ ONLY_IN_HOOKS = (
 )
 
 
-def _refuse(row: Entity) -> None:
+def refuse(row: Entity) -> None:
+    """What a closed table's `writes` do."""
     raise GameError(f"{type(row).__name__} {row.id}: {ONLY_IN_HOOKS}")
 
 
 class Writes:
-    """How rows reach their table's dirty list: `append` is the list's own, or refuses."""
+    """How rows reach their table's dirty list: `append` is the list's own, or `refuse`."""
 
-    __slots__ = ("append",)
+    __slots__ = ("append", "opened")
 
     def __init__(self, dirty: Rows) -> None:
-        self.append: Callable[[Entity], None] = dirty.append
+        self.opened: Callable[[Entity], None] = dirty.append
+        self.append = self.opened
 
 
 class Table:
@@ -68,14 +70,6 @@ class Table:
         self.writes = Writes(self.dirty)
         self.fresh: dict[int, Entity] = {}
         self.gone: list[int] = []
-
-    def open(self) -> None:
-        """Let rows be written."""
-        self.writes.append = self.dirty.append
-
-    def close(self) -> None:
-        """Let no row be written."""
-        self.writes.append = _refuse
 
     def add(self, row: Any, number: int) -> None:
         """Take in a new row under an id higher than all before."""
