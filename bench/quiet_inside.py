@@ -31,6 +31,7 @@ from server.store.memory_exchange import MemoryExchange
 from server.store.sqlite import SqliteStore
 from shared.limits import NONCE_BYTES
 from shared.messages import FRAME, InputMessage, Join, decode_from_server
+from shared.session import REPORT_FRAMES
 
 SETTLE_S = 1.0
 LISTED = 45
@@ -39,18 +40,21 @@ HEAD = RequestHead("/play", {}, {}, "127.0.0.1", "localhost")
 
 
 class Reader:
-    """A peer that reads whatever it is sent, at once."""
+    """A peer that reads whatever it is sent, at once, and reports as a client does."""
 
     address = "127.0.0.1"
 
     def __init__(self) -> None:
         self.received = asyncio.Event()
         self.connection: Connection | None = None
+        self._frames = 0
 
     def send(self, payload: bytes, /) -> None:
-        """Take a message; a frame is reported at the end of this turn of the loop."""
+        """Take a message; every so many frames one is reported, after this turn of the loop."""
         self.received.set()
-        if payload[1] == FRAME:
+        self._frames += payload[1] == FRAME
+        if self._frames == REPORT_FRAMES:
+            self._frames = 0
             asyncio.get_running_loop().call_soon(self._report, decode_from_server(payload))
 
     def _report(self, frame: Any) -> None:

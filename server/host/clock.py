@@ -16,8 +16,7 @@ class LoopClock:
         stopwatch_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._wall_s = wall_s
-        self.stopwatch_s = stopwatch_s
-        """Seconds of a clock finer than the loop's, which stands still within a turn."""
+        self._stopwatch_s = stopwatch_s
 
     def now(self) -> float:
         """Seconds of the loop's monotonic clock."""
@@ -26,6 +25,10 @@ class LoopClock:
     def wall_s(self) -> float:
         """Seconds since 1970."""
         return self._wall_s()
+
+    def stopwatch_s(self) -> float:
+        """Seconds of a clock finer than the loop's, which stands still within a turn."""
+        return self._stopwatch_s()
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`."""
