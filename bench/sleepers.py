@@ -13,7 +13,7 @@ import http.client
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -67,7 +67,7 @@ async def _left(store: Store, end: Status) -> None:
 
 
 @asynccontextmanager
-async def playing(port: int, players: int) -> AsyncIterator[list[list[float]]]:
+async def playing(port: int, players: int) -> AsyncGenerator[list[list[float]]]:
     """So many bots in rooms of coins; gives the moments at which each saw a frame."""
     seen: list[list[float]] = [[] for _ in range(players)]
     rooms: list[Room] = []

@@ -40,7 +40,7 @@ class ServerSession:
 
     def __init__(self, player: int, base: int, applied: int, first_seq: int, tick: int) -> None:
         self.player = player
-        self.base = base
+        self.base: int = base
         self.held = base
         self.ack = -1
         self.quiet = 0

@@ -54,7 +54,11 @@ def test_a_red_lane_keeps_no_other_from_running(
         [Lane("red", ("sh", "-c", "echo first; exit 3")), Lane("green", ("sh", "-c", "true"))],
         [Lane("absent", None, "this machine has none"), Lane("last", ("sh", "-c", "echo last"))],
     ]
-    monkeypatch.setattr("tests.lanes.stages", lambda workers: made)
+
+    def planned(workers: int) -> list[list[Lane]]:
+        return made
+
+    monkeypatch.setattr("tests.lanes.stages", planned)
     outcomes = {one.name: one.status for one in run([], 1)}
     assert outcomes == {"red": 3, "green": 0, "last": 0}
     said = capfdbinary.readouterr().out

@@ -60,7 +60,8 @@ def size_of(commit: Commit) -> int:
 @lru_cache
 def row_bytes_max(kind: type[Entity]) -> int:
     """What a row of a class takes at most in a checkpoint."""
-    return _ROW_BYTES + sum(_field_bytes_max(field) for field in kind._fields.values())
+    fields = kind._fields.values()  # pyright: ignore[reportPrivateUsage]
+    return _ROW_BYTES + sum(_field_bytes_max(field) for field in fields)
 
 
 def _field_bytes_max(field: Field) -> int:

@@ -220,7 +220,7 @@ def _listed(match: Match, player: int) -> dict[int, Entity] | None:
     """The rows that `visible` returns for a player, by id; GameError where they are none."""
     row: Any = match.tables[PLAYER_TABLE].rows.get(player)
     try:
-        allowed: object = match.game.visible(match, row)
+        allowed = cast("object", match.game.visible(match, row))
         if allowed is None:
             return None
         if inspect.iscoroutine(allowed):

@@ -42,6 +42,12 @@ class _Seat:
         self.session = ServerSession(player, 0, 0, 1, tick)
 
 
+def _close(answer: object) -> None:
+    """Close what an async brain returned, which is never awaited: Python would warn of it."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+
+
 class SeatBots:
     """The brains of one room: they see what was published and post an input for the next tick."""
 
@@ -115,9 +121,8 @@ class SeatBots:
             if brain is None:
                 assert self._schema is not None
                 brain = self._brains[player.id] = self._make(self._schema)
-            answer: Any = brain.think(view, self._rng)
-            if inspect.iscoroutine(answer):
-                answer.close()
+            answer = brain.think(view, self._rng)
+            _close(answer)
             sample, actions = answer if isinstance(answer, tuple) else (answer, ())
             # To the wire and back: a brain may ask for no more than a player could.
             wire = None if sample is None else sample.to_wire()

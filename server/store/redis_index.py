@@ -95,7 +95,7 @@ class Index:
         names = ("owned", "asleep", "quarantined", "results", "rooms")
         self._keys = [client.address.key(name) for name in names]
         self._owned = self._keys[0]
-        self._resting = dict(zip(_RESTING, self._keys[1:3], strict=True))
+        self._resting: dict[Status, bytes] = dict(zip(_RESTING, self._keys[1:3], strict=True))
         # What is to be written: lines of `owned`, there (True) or gone, the last word on each.
         self._lines: dict[bytes, bool] = {}
         self._flushing: asyncio.Task[None] | None = None
@@ -168,7 +168,7 @@ class Index:
             retention.sleeping_max,
             TAKEN_IN,
         )
-        match answer:
+        match answer if is_list(answer) else []:
             case [int(asleep), sleepers, aside]:
                 lists = zip(_RESTING, (sleepers, aside), strict=True)
                 rooms = [(_text(room), status) for status, one in lists for room in _words(one)]

@@ -195,9 +195,11 @@ class Silent(WorkerProcess):
 def test_others_are_told_of_a_worker_that_is_stuck_again_and_again_and_when_it_is_not() -> None:
     now, told = [0.0], list[tuple[str, str]]()
     page = WatchPage.make()
-    watching = Watching(
-        page, 5.0, (), LOG, clock=lambda: now[0], tell=lambda *one: told.append(one)
-    )
+
+    def tell(process: str, room: str) -> None:
+        told.append((process, room))
+
+    watching = Watching(page, 5.0, (), LOG, clock=lambda: now[0], tell=tell)
     worker, writer = Silent(), page.writer(1, "local-1-abcd")
     watching.begin(worker)
 

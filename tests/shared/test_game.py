@@ -260,6 +260,14 @@ def _yields(self: Game, *arguments: Any) -> Any:
     yield 1
 
 
+def _takes_nothing(self: Game) -> None:
+    return None
+
+
+def _takes_four(self: Game, a: int, b: int, c: int, d: int) -> None:
+    return None
+
+
 HOOKS = ("start", "migrate", "join", "leave", "act", "step", "visible")
 
 
@@ -271,8 +279,8 @@ HOOKS = ("start", "migrate", "join", "leave", "act", "step", "visible")
         (_streams, "is async; nothing in a game is"),
         (_yields, "has a `yield`, so it would never run"),
         (7, "is 7; expected def"),
-        (lambda self: None, r"takes \(\); expected def"),
-        (lambda self, a, b, c, d: None, r"takes \(a, b, c, d\); expected def"),
+        (_takes_nothing, r"takes \(\) -> 'None'; expected def"),
+        (_takes_four, r"takes \(a: 'int', b: 'int', c: 'int', d: 'int'\) -> 'None'; expected"),
     ],
 )
 def test_a_hook_that_could_never_run_is_refused_at_the_start(
@@ -287,8 +295,13 @@ def test_a_hook_that_could_never_run_is_refused_at_the_start(
 
 
 def test_a_hook_may_take_more_than_it_is_given_and_name_it_as_it_likes() -> None:
-    game(
-        step=lambda self, world, asked, *, often=1: None,
-        join=lambda self, *given: None,
-        act=staticmethod(lambda match, player, action: None),
-    ).check()
+    def step(self: Game, world: Match, asked: Inputs[Input], *, often: int = 1) -> None:
+        return None
+
+    def join(self: Game, *given: object) -> None:
+        return None
+
+    def act(match: Match, player: Player, action: Action) -> None:
+        return None
+
+    game(step=step, join=join, act=staticmethod(act)).check()

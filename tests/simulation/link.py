@@ -129,10 +129,10 @@ class Link:
 class Hearing:
     """A subscription of one process: each message reaches it in the process's own turn, or not."""
 
-    def __init__(self, link: Link, method: str, hear: Callable[[Any], None]) -> None:
+    def __init__(self, link: Link, method: str, hear: Callable[[Any], object]) -> None:
         self._link = link
         self.method = method
-        self._hear: Callable[[Any], None] | None = hear
+        self._hear: Callable[[Any], object] | None = hear
         self._inner: Subscription | None = None
         self._not_before_s = 0.0
 

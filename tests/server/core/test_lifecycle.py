@@ -30,7 +30,11 @@ KNOWN = [(state, event) for state, pairs in TABLE.items() for event in pairs]
 @pytest.mark.parametrize(("state", "event"), KNOWN)
 def test_every_transition_leads_where_the_table_says(state: State, event: Event) -> None:
     seen: list[tuple[State, Event, State]] = []
-    life = Life(lambda *transition: seen.append(transition), state)
+
+    def note(before: State, event: Event, after: State) -> None:
+        seen.append((before, event, after))
+
+    life = Life(note, state)
     new, actions = TABLE[state][event]
     assert life.on(event) == actions
     assert (life.state, seen) == (new, [(state, event, new)])
@@ -65,7 +69,7 @@ def test_every_event_and_action_is_used_and_every_action_is_carried_out() -> Non
 
 def test_a_state_is_owned_or_followed_or_over_or_loading() -> None:
     kinds = [OWNED, FOLLOWING, ENDS, {State.LOADING}]
-    assert sum(len(kind) for kind in kinds) == len(set().union(*kinds)) == len(State)
+    assert sum(len(kind) for kind in kinds) == len(set[State]().union(*kinds)) == len(State)
     assert GROUPED | LAST_WRITES < OWNED
 
 

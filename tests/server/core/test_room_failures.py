@@ -237,7 +237,9 @@ def test_a_connection_to_a_seat_that_never_was_is_nobodys() -> None:
 class Wrong(Yard):
     """A yard whose hooks do what `wrong` says: return something, or raise what nobody expects."""
 
-    wrong: Callable[[], Any] = staticmethod(lambda: None)
+    @staticmethod
+    def wrong() -> Any:
+        return None
 
     def act(self, match: Match, player: Any, action: Any) -> Any:
         return type(self).wrong()

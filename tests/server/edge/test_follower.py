@@ -310,20 +310,20 @@ async def _never() -> None:
     return None
 
 
-@pytest.mark.parametrize(
-    ("shown", "said"),
-    [
-        (lambda match: [dot.id for dot in match.all(Dot)], "returned a int among the rows"),
-        (lambda match: [None], "returned a NoneType among the rows"),
-        (lambda match: 7, "returned a int"),
-        (lambda match: "rows", "returned a str"),
-        (lambda match: _never(), "returned a coroutine"),
-        (_other, "returned a row of another match"),
-        (_midway, "RuntimeError: midway"),
-        (lambda match: sys.exit(1), "raised SystemExit"),
-        (lambda match: match.room.colour, "AttributeError"),
-    ],
-)
+WRONG: list[tuple[Callable[[Match], Any], str]] = [
+    (lambda match: [dot.id for dot in match.all(Dot)], "returned a int among the rows"),
+    (lambda match: [None], "returned a NoneType among the rows"),
+    (lambda match: 7, "returned a int"),
+    (lambda match: "rows", "returned a str"),
+    (lambda match: _never(), "returned a coroutine"),
+    (_other, "returned a row of another match"),
+    (_midway, "RuntimeError: midway"),
+    (lambda match: sys.exit(1), "raised SystemExit"),
+    (lambda match: match.room.colour, "AttributeError"),
+]
+
+
+@pytest.mark.parametrize(("shown", "said"), WRONG)
 def test_what_visible_does_wrong_for_one_player_is_that_players_alone(
     monkeypatch: pytest.MonkeyPatch,
     shown: Callable[[Match], Any],

@@ -11,7 +11,7 @@ import pytest
 from holdfast import Match, Player, Refused
 from server.core.lifecycle import State
 from server.core.seating import ROOMS_TRIED_MAX
-from server.store.base import Append
+from server.store.base import Append, Status
 from shared.errors import CloseCode, StoreError
 from shared.limits import SEAT_TIMEOUT_S
 from shared.messages import Role, Welcome
@@ -203,9 +203,9 @@ class Slow(MoodyStore):
         await asyncio.sleep(0.005)
         return answers
 
-    async def set_status(self, *words: object) -> None:
+    async def set_status(self, room: str, epoch: int, status: Status, reason: str = "") -> None:
         await asyncio.sleep(0.02)
-        await super().set_status(*words)  # type: ignore[arg-type]
+        await super().set_status(room, epoch, status, reason)
 
 
 @pytest.mark.parametrize("polls", [False, True])

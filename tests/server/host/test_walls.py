@@ -139,6 +139,17 @@ class Two:
         await self.one.stop()
 
 
+def _reached(room: RoomHandle) -> list[State]:
+    """Every state that a room comes to from now on, in order."""
+    states: list[State] = []
+
+    def note(before: State, event: Event, after: State) -> None:
+        states.append(after)
+
+    room.life._observer = note
+    return states
+
+
 async def two() -> Two:
     return await Two(TroubledStore(), TroubledExchange()).start()
 
@@ -249,9 +260,8 @@ def test_a_takeover_that_cannot_be_asked_for_is_asked_for_again(trouble: str) ->
 def test_a_follower_that_is_out_of_reach_and_hears_the_owner_asks_for_nothing() -> None:
     async def scenario() -> None:
         both = await two()
-        seen: list[State] = []
+        seen = _reached(both.copy)
         context = both.two.host._context
-        both.copy.life._observer = lambda state, event, new: seen.append(new)
         assert context.name == "host-2"
         both.store.taking.next = ["fails"]
         both.copy.on(Event.SILENCE)
@@ -541,8 +551,7 @@ def test_what_a_refused_write_means_while_the_last_state_is_written(
             raise error
 
         rig.store.set_status = set_status  # type: ignore[method-assign, assignment]
-        reached: list[State] = []
-        room.life._observer = lambda before, event, new: reached.append(new)
+        reached = _reached(room)
         room.on(Event.FINISHED)
         await rig.seconds(0.1)
         assert reached[:2] == [State.CLOSING, state]
