@@ -244,8 +244,9 @@ class RoomOwner:
         assert step is not None
         committed = self._committed if self._unanswered else None
         self._shown = step.commit.tick
-        if step.seated or step.left or not step.commit.empty:
+        if not step.commit.empty:
             self._finished = self.finished
+        if step.seated or step.left or self._room.bots_seated != self._brains:
             self._people, self._brains = people(self.match)
         error = self._bots.see(self.match, step.commit)
         if error is None:
