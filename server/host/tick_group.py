@@ -23,7 +23,7 @@ from shared.game import Game
 from shared.schedule import Schedule
 
 GROUPS_PER_RATE = 2
-SPREAD_LOAD = 0.05
+SPREAD_LOAD = 0.2
 """The share of a tick period that a group's rooms take together from which on they are spread."""
 LOOK_TICKS = 16
 """How often a group looks whether it takes that much."""
