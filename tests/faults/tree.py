@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Tree:
             shutil.copy2(ROOT / name, folder / name)
 
     @contextmanager
-    def broken(self, fault: Fault) -> Iterator[None]:
+    def broken(self, fault: Fault) -> Generator[None]:
         """Within, the copy has this fault; `Stale` where its place is not found exactly once."""
         path = self.folder / fault.file
         text = path.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ Each of them must be found within a few seeds (tests/simulation/test_controls.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -76,7 +76,7 @@ class Control:
     table: tuple[tuple[State, Event, Transition], ...] = ()
 
     @contextmanager
-    def broken(self) -> Iterator[None]:
+    def broken(self) -> Generator[None]:
         """Within, the table of a room's life is as this control has it."""
         before = [(state, event, TABLE[state][event]) for state, event, _ in self.table]
         try:
