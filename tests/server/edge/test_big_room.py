@@ -135,7 +135,7 @@ def test_a_line_that_ends_amid_a_long_frame_resumes_from_what_it_held() -> None:
         held = ada.session.view.tick if ada.session.view else 0
         # The history does not reach back: everything anew, and it breaks off.
         ada.hang_up()
-        await desk.seconds(0.5)
+        await desk.seconds(0.3)
         room = desk.only_room()
         room.match.history.floor = room.match.tick
         ada.connect()
