@@ -289,8 +289,9 @@ export class Session {
     predict(this, (prediction) => prediction.framed(view, pending));
     for (const change of this.#events.news(view, changes)) this.news.push(["change", change]);
     this.news.push(["frame"]);
-    // One in parts is reported at once: it may have been long under way.
-    this.#report(long ? REPORT_FRAMES : missed, now);
+    // One from nothing, or in parts, is reported at once: to the edge its reader was behind.
+    const anew = frame.base === 0 && held > 0;
+    this.#report(long || anew ? REPORT_FRAMES : missed, now);
     return { do: "framed" };
   }
 

@@ -285,8 +285,9 @@ class ClientSession:
         refusals = self._outdated + self._refusals(frame)
         self._outdated = []
         self._acked(frame.ack, max(1, (frame.tick - held) // every))
-        # One in parts is reported at once: it may have been long under way.
-        self._since_report += REPORT_FRAMES if size > PART_BYTES else covered
+        # One from nothing, or in parts, is reported at once: to the edge its reader was behind.
+        anew = frame.base == 0 and held > 0
+        self._since_report += REPORT_FRAMES if anew or size > PART_BYTES else covered
         if self._since_report >= REPORT_FRAMES:
             self._send([])
         quiet = max(0, self.still - held) if frame.base else 0

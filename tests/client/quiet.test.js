@@ -111,6 +111,14 @@ test("quiet ticks are neither skipped frames, nor a gap, nor late", () => {
   assert.equal(reports.length, Math.floor(100 / REPORT_FRAMES));
 });
 
+test("a frame from nothing is reported at once", () => {
+  const session = live();
+  session.outbox.length = 0;
+  session.receive(frame(600, 0), 600 * TICK_MS);
+  const held = session.outbox.map((bytes) => decode(bytes)).filter(([type]) => type === 3);
+  assert.deepEqual(held.map(([, tick]) => tick), [600]);
+});
+
 test("what waits is repeated after a second, however few frames come", () => {
   const session = live();
   session.sampler = () => ({ x: 1 });

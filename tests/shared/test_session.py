@@ -223,7 +223,10 @@ def test_who_has_nothing_to_send_still_reports() -> None:
     # One frame that covers many is reported at once: the server waits to hear of it.
     session.receive(frame(60, 10))
     assert said(session) == [InputMessage(60, ())]
-    session.receive(frame(61, 60))
+    # So is one from nothing, where the history no longer reaches back.
+    session.receive(frame(600, 0))
+    assert said(session) == [InputMessage(600, ())]
+    session.receive(frame(601, 600))
     assert session.outbox == []
 
 
