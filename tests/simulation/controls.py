@@ -72,6 +72,8 @@ class Control:
     forgetful: bool = False
     # Methods that go wrong more often than elsewhere, so that what is broken is met.
     rates: Mapping[str, float] = field(default_factory=dict[str, float])
+    # Whether rooms are moved most of the time.
+    moves: bool = False
     # What the table of a room's life says instead.
     table: tuple[tuple[State, Event, Transition], ...] = ()
 
@@ -104,11 +106,17 @@ CONTROLS = (
         CountingArchive,
         rates={"take_over": 0.8},
     ),
-    Control("silent", "followers do not read what they missed", SilentArchive),
+    Control(
+        "silent",
+        "followers do not read what they missed",
+        SilentArchive,
+        rates={"follow": 0.3},
+    ),
     Control(
         "halted",
         "a room whose handover failed is not stepped again",
-        rates={"follow": 0.8},
+        rates={"follow": 0.5},
+        moves=True,
         table=((State.HANDING_OVER, Event.SUBSCRIBE_FAILED, (State.RUNNING, ())),),
     ),
     Control("forgetful", "clients do not repeat inputs that were not acknowledged", forgetful=True),

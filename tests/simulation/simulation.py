@@ -123,6 +123,7 @@ class Simulation:
         )
         chances.rates.update(control.rates)
         self.decider = decider or chances
+        self.moves = control.moves
         self.world = World(seed, archive=control.archive, decider=self.decider, lines=lines)
         self.world.forgetful = control.forgetful
         self.world.development = self.size.development
@@ -208,6 +209,8 @@ class Simulation:
             self._drop,
             self._step_clock,
         ]
+        if self.moves:
+            troubles += [self.move] * 12
         if self.size.rolls:
             troubles += [self._roll, self._roll]
         if self.size.doomed:
@@ -366,6 +369,9 @@ class Simulation:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the run looks for.
             self.blame("drain failed", f"{process.name}: {error!r}")
+            # Its process ends of that.
+            process.die()
+            return
         # What was under way at the store ends with the store's answer.
         for _ in range(ANSWERED_LOOKS):
             if not process.turns.unfinished():
