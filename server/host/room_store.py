@@ -41,8 +41,12 @@ def restored(game: Game, meta: RoomMeta, loaded: Loaded, *, development: bool = 
 
 
 def first_ticks(loaded: Loaded) -> list[tuple[int, int]]:
-    """The epochs among a room's records, each with the first of its ticks that is there."""
-    starts: list[tuple[int, int]] = []
+    """The epochs among a room's records, each with the first of its ticks that is there.
+
+    The epoch of the checkpoint before them may have begun with any tick: what a client holds of an
+    earlier one is not built upon.
+    """
+    starts = [(oldest.epoch, 1) for oldest in loaded.checkpoints[-1:]]
     for record in loaded.records:
         if not starts or record.epoch > starts[-1][0]:
             starts.append((record.epoch, record.tick))

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from server.host.room_store import CHECKPOINT_TICKS, restored
-from server.store.base import StoreCorrupt
+from server.host.room_store import CHECKPOINT_TICKS, first_ticks, restored
+from server.store.base import Checkpoint, Loaded, Record, Status, StoreCorrupt
 from shared.limits import HISTORY_TICKS
 from tests.server.host.rig import Rig
 from tests.shared.reference import whole
@@ -78,3 +78,18 @@ def test_a_checkpoint_that_fails_is_only_logged(caplog: pytest.LogCaptureFixture
         await rig.stop()
 
     virtually(scenario())
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "starts"),
+    [
+        ((), [(7, 4), (9, 6)]),
+        ((Checkpoint(7, 3, b""), Checkpoint(5, 1, b"")), [(5, 1), (7, 4), (9, 6)]),
+    ],
+)
+def test_an_epoch_whose_first_tick_is_in_a_checkpoint_began_at_any(
+    checkpoints: tuple[Checkpoint, ...], starts: list[tuple[int, int]]
+) -> None:
+    records = tuple(Record(epoch, tick, b"") for epoch, tick in ((7, 4), (7, 5), (9, 6)))
+    loaded = Loaded("r" * 20, b"", 9, Status.LIVE, checkpoints, records)
+    assert first_ticks(loaded) == starts
