@@ -100,8 +100,10 @@ class ServerSession:
         once the reader has been behind for too long.
         """
         most = BEHIND_TICKS_MAX * send_every
+        # A newcomer's first report may come after many quiet ticks: what was before it is not owed.
+        since = self.held or self.first_tick
         if buffered <= WRITE_GATE_BYTES and (
-            tick - self.held - self.quiet < most or tick - self.first_tick < most
+            tick - since - self.quiet < most or tick - self.first_tick < most
         ):
             self.trouble_since = None
             return True

@@ -103,6 +103,14 @@ def test_who_joined_now_is_not_behind_from_the_beginning() -> None:
     assert session.due(101, 20, buffered=0)
 
 
+def test_who_has_reported_nothing_yet_is_behind_by_what_was_sent_and_was_not_quiet() -> None:
+    session = ServerSession(7, base=0, applied=0, first_seq=1, tick=5_000)
+    session.base, session.quiet = 5_028, 21
+    assert session.due(5_040, 20, buffered=0)
+    assert not session.due(5_041, 20, buffered=0)
+    assert session.trouble_since == 5_041
+
+
 def test_a_full_write_buffer_waits_for_nothing_but_itself() -> None:
     session = served()
     assert session.due(101, 20, buffered=WRITE_GATE_BYTES)
