@@ -392,7 +392,7 @@ class RoomsHost:
 
         Other processes leave a room to its owner while that lives.
         """
-        for name in list(self._maybe_woken - self._rooms.keys() - self._beginning):
+        for name in sorted(self._maybe_woken - self._rooms.keys() - self._beginning):
             with contextlib.suppress(NoSuchRoom, Fenced):
                 entry = await self._store.entry(name)
                 if entry.owner == self.name and entry.status is StoredStatus.ASLEEP:
