@@ -17,7 +17,7 @@ from bots.bot import Bot
 from server.core.lifecycle import Event, State
 from shared.messages import Role
 from tests.simulation.faults import CALL_FAULTS, CRASHES, MESSAGE_FAULTS, Fault, Nth
-from tests.simulation.loop import virtually
+from tests.simulation.loop import uncollected, virtually
 from tests.simulation.process import Process
 from tests.simulation.simulation import Outcome, Simulation, Size
 
@@ -182,7 +182,8 @@ def play(case: Case, *, lines: bool = False) -> tuple[Outcome, Nth]:
     async def scenario() -> Outcome:
         return await Walk(case.walk, decider, lines=lines).run()
 
-    return virtually(scenario()), decider
+    with uncollected():
+        return virtually(scenario()), decider
 
 
 def cases(walk: str, *, most: int = 1000, ways: Collection[Fault] = EVERY_WAY) -> Iterator[Case]:

@@ -8,9 +8,11 @@ meanwhile is kept for it in order, as the kernel does for a process that was sen
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 import selectors
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from types import FunctionType, MethodType
 from typing import Any, TypeVar, TypeVarTuple
@@ -257,6 +259,21 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def again(self, held: list[asyncio.Handle]) -> None:
         """Run what was held back, in its order, in the next turn."""
         self._ready.extend(held)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Within, the garbage collector rests: when it runs depends on what this process did before.
+
+    What it collects may be a task, whose `finally` blocks would run then.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def virtually(work: Coroutine[Any, Any, T]) -> T:

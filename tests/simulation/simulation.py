@@ -31,7 +31,7 @@ from tests.simulation import inside, judgement
 from tests.simulation.controls import NOTHING_BROKEN, Control
 from tests.simulation.faults import BrokenClient, Chances, Decider
 from tests.simulation.judgement import Wrong
-from tests.simulation.loop import Killed, virtually
+from tests.simulation.loop import Killed, uncollected, virtually
 from tests.simulation.mischief import Mischief
 from tests.simulation.patrol import Dash, Fog, Patrol, rules
 from tests.simulation.process import Process
@@ -546,5 +546,5 @@ def simulate(seed: int, *, control: Control | None = None, lines: bool = False) 
     async def scenario() -> Outcome:
         return await Simulation(seed, control=control, lines=lines).run()
 
-    with (control or NOTHING_BROKEN).broken():
+    with (control or NOTHING_BROKEN).broken(), uncollected():
         return virtually(scenario())
