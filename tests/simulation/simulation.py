@@ -492,7 +492,10 @@ class Simulation:
             except StoreError as error:
                 self.blame("unreadable", f"room {room}: {error}")
             self.wrong += judgement.of_the_journal(history)
-        going_on = {room.room for room in inside.kept(store) if room.status in ("live", "asleep")}
+        # Where rooms are put to sleep from outside, a player in one is told that it is over, and
+        # joins another; the seat in the sleeping room is nobody's then.
+        seated_in = ("live",) if self.size.doomed else ("live", "asleep")
+        going_on = {room.room for room in inside.kept(store) if room.status in seated_in}
         seats = {room: seated for room, seated in nonces.items() if room in going_on}
         self.wrong += judgement.of_the_seats(seats)
         self.wrong += judgement.of_the_followers(self.processes)
