@@ -20,7 +20,7 @@ from server.core.load import Load, Pace, Part
 from server.core.lobby import RoomMeta
 from server.core.outbox import Outbox
 from server.core.ports import Census, Follower, Publication
-from server.core.post import Failed, Move, Request, decode_letter
+from server.core.post import Failed, Move, Request, Resumed, decode_letter
 from server.core.room import Room, SeatRequest, is_open
 from server.host.context import Context
 from server.host.follower import Ending, RoomFollower, Won
@@ -306,8 +306,13 @@ class RoomHandle:
 
     def submit(self, player: int, items: Sequence[Item]) -> None:
         """Queue what a player asks for; while the room is owned here, nothing of it is kept."""
-        if self.owned is not None:
-            self.owned.submit(player, items)
+        owner = self.owned
+        if owner is not None:
+            if owner.runs_ahead and items:
+                # What came before may have been acknowledged in ticks that never were: the edge
+                # here lets no gap pass, so nothing before these is on its way.
+                owner.obey(self._context.name, Resumed(player, 0, items[0].seq))
+            owner.submit(player, items)
         else:
             self.outbox.submit(player, items)
             self._ask_owner()

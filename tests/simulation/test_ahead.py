@@ -93,3 +93,43 @@ def test_ticks_that_were_shown_and_never_committed_are_taken_back_in_the_open(
             await process.drain()
 
     virtually(scenario())
+
+
+def test_inputs_go_on_where_a_process_takes_back_the_room_it_ran_ahead_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        from games.coins.game import Coins
+
+        monkeypatch.setattr(Coins, "journal_lag_ticks_max", LAG_TICKS)
+        world = World(1)
+        process = await world.join_in("one")
+        await world.play(3, 5)
+        [room] = process.owns()
+        process.link.cut()
+        await world.play(0, 1)
+        # Everything is acknowledged, by ticks that never will have been.
+        for bot in world.bots:
+            bot._sampling = False
+        await world.play(0, 0.5)
+        assert [bot.session.waiting for bot in world.bots] == [0, 0, 0]
+        acked = [bot.session.ack for bot in world.bots]
+        # Its next append is refused, and nobody but itself takes the room.
+        loaded = await world.store.acquire(room, "somebody")
+        await world.store.release(room, loaded.epoch)
+        process.link.mend()
+        await world.play(0, 3)
+        assert process.owns() == [room]
+        for bot in world.bots:
+            bot._sampling = True
+        await world.play(0, 1)
+        for bot in world.bots:
+            bot._sampling = False
+        await world.play(0, 1)
+        assert [bot.session.waiting for bot in world.bots] == [0, 0, 0], "it stops nobody"
+        assert all(bot.session.ack > was for bot, was in zip(world.bots, acked, strict=True))
+        contiguous(world)
+        await world.part()
+        await process.drain()
+
+    virtually(scenario())
