@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from server.edge.qr import qr_svg
-from tests.end_to_end.server import GAMES, Server, serve
+from tests.end_to_end.server import GAMES, Server, serve, until
 
 WIDE, NARROW = (1280, 800), (360, 740)
 PATIENCE_MS = 15_000
@@ -159,7 +159,8 @@ def test_a_private_room_is_found_by_its_link_alone(tabs: Tabs, server: Server) -
     expect(invited.locator("#invited")).to_contain_text("1 of 16 seats taken, 3 bots")
     invited.get_by_role("button", name="Join this room").click()
     expect(invited.locator("#play")).to_be_visible()
-    assert server.ask(f"/api/rooms/{room}")["players"] == 2
+    # The list of rooms is encoded anew at most twice a second.
+    until(lambda: server.ask(f"/api/rooms/{room}")["players"] == 2)
 
 
 def test_a_link_is_copied_and_shown_as_a_code(tabs: Tabs, server: Server) -> None:
