@@ -136,7 +136,8 @@ class App:
         self._exchange = exchange
         self._log = log
         self._draining = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        # In the order they began: a set of tasks has another order in each process.
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._server: asyncio.Server | None = None
         about = (config.dev, config.room_budget, observer, watch or Watch(), unloaded)
         rng = Random(chance(16))
@@ -279,11 +280,11 @@ class App:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self._log.error("a join failed", exc_info=task.exception())
 

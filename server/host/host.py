@@ -68,7 +68,8 @@ class RoomsHost:
         self._beginning: set[str] = set()
         # Rooms that are on their way to a process kept for slow ones.
         self._moving: set[str] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # In the order they began: a set of tasks has another order in each process.
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._draining = False
         self._writer = JournalWriter(store, clock, metrics, log, self._store_trouble, exchange.tell)
         self.groups = TickGroups(clock, self._writer, metrics, self._spawn)
@@ -150,8 +151,8 @@ class RoomsHost:
         task = self._reaching.get(room)
         if task is None:
             task = self._reaching[room] = asyncio.get_running_loop().create_task(self._follow(room))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(lambda done: self._tasks.pop(done, None))
             task.add_done_callback(lambda _: self._reaching.pop(room, None))
         try:
             return await asyncio.shield(task)
@@ -199,8 +200,8 @@ class RoomsHost:
     def forget(self, room: RoomHandle) -> None:
         """A room is over here; what is under way for it ends with the process at the latest."""
         for task in room.pending:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(lambda done: self._tasks.pop(done, None))
         if self._rooms.get(room.id) is not room:
             return
         del self._rooms[room.id]
@@ -401,11 +402,11 @@ class RoomsHost:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self._log.critical("a task of the host failed", exc_info=task.exception())
 

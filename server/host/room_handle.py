@@ -148,7 +148,8 @@ class RoomHandle:
         self.due_s = 0.0
         # What the room's state has under way; it is cancelled when the state is left.
         self._work: asyncio.Task[None] | None = None
-        self._beside: set[asyncio.Task[None]] = set()
+        # In the order they began: a set of tasks has another order in each process.
+        self._beside: dict[asyncio.Task[None], None] = {}
 
     # What the rows say, whoever owns them.
 
@@ -846,7 +847,7 @@ class RoomHandle:
     def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something run that the state does not wait for."""
         task = asyncio.get_running_loop().create_task(work)
-        self._beside.add(task)
+        self._beside[task] = None
         task.add_done_callback(self._done)
 
     def _cancel_work(self) -> None:
@@ -855,7 +856,7 @@ class RoomHandle:
             work.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._beside.discard(task)
+        self._beside.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.crashed(error)
