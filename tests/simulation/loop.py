@@ -11,7 +11,7 @@ import asyncio
 import gc
 import heapq
 import selectors
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from types import FunctionType, MethodType
@@ -262,7 +262,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def uncollected() -> Generator[None, None, None]:
     """Within, the garbage collector rests: when it runs depends on what this process did before.
 
     What it collects may be a task, whose `finally` blocks would run then.
